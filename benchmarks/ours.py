@@ -13,7 +13,9 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.scanner import follower
 from consent_mw.html.scanner.document import Place
+from consent_mw.html.scanner.known_steps import follow_in_python
 from consent_mw.html.tokens import syntax_for
 
 OURS = "consent_mw (pure Python)"
@@ -42,7 +44,7 @@ def pure(matcher: Matcher) -> Run:
         syntax_for.cache_clear()
         _ = twin.syntax  # caches the syntax, which has no scanner
     syntax_for.cache_clear()
-    return ours(twin)
+    return PureRun(policy(twin))
 
 
 def ours(matcher: Matcher) -> Run:
@@ -51,6 +53,8 @@ def ours(matcher: Matcher) -> Run:
 
 
 class Run:
+    """The engine with one policy."""
+
     def __init__(self, rules: HoldPolicy) -> None:
         self.rules = rules
 
@@ -58,3 +62,14 @@ class Run:
         rewriter = new_rewriter(self.rules)
         out = rewriter.feed(page) + rewriter.finish()
         return out, out.count(b"data-cmw-held=")
+
+
+class PureRun(Run):
+    """The same without the part of the scanner in C that trees use."""
+
+    def __call__(self, page: bytes) -> tuple[bytes, int]:
+        in_c, follower.pass_known = follower.pass_known, follow_in_python
+        try:
+            return super().__call__(page)
+        finally:
+            follower.pass_known = in_c

@@ -7,4 +7,4 @@ is a finding, the run fails and writes the input to ``fuzz/findings/TARGET-…``
 """
 
 #: The names of the targets in :mod:`fuzz.targets`.
-NAMES = ("page", "raw", "scan", "css", "address", "cookie", "headers", "settings")
+NAMES = ("page", "raw", "scan", "trees", "css", "address", "cookie", "headers", "settings")

@@ -8,6 +8,7 @@ target                oracle
                       standard find nothing that is fetched or run, unless the page is refused
 ``raw``               the same for arbitrary bytes, but without the parsers
 ``scan``              the scanner in C stops where the patterns stop, at each tag and in any bytes
+``trees``             known steps, in C and in Python, leave each tree where its own rules leave it
 ``css``               tinycss2 finds no address of a held host in the defused sheet
 ``address``           ada-url and our resolver agree about the host of an address
 ``cookie``            reading never raises; an unsigned cookie is never a choice
@@ -18,6 +19,7 @@ target                oracle
 
 from __future__ import annotations
 
+import random
 import tomllib
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -37,6 +39,7 @@ from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.headers import judge
 from consent_mw.http.request import RequestHead
 from fuzz import grammar
+from tests.html import following
 from tests.html import parsers
 from tests.html import rewriting
 from tests.html import scanning
@@ -87,6 +90,13 @@ def scan(data: bytes) -> None:
     """Scan the bytes as they are, and the markup generated from them."""
     for text in (data, scanning.markup(data)):
         scanning.check(text, scanning.tags_in(text))
+
+
+def trees(data: bytes) -> None:
+    """Let trees follow the bytes as they are, and a page that repeats itself."""
+    for text in (data, data * 3, following.repetitive_page(random.Random(data))):  # noqa: S311 -- not a secret
+        following.check(text, sum(data[:4]) % (len(text) + 1))
+        following.follow_from_all(text)
 
 
 def style(data: bytes) -> None:
@@ -156,6 +166,7 @@ TARGETS: Mapping[str, Target] = {
     "page": page,
     "raw": raw,
     "scan": scan,
+    "trees": trees,
     "css": style,
     "address": address,
     "cookie": cookie,
@@ -168,6 +179,7 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "page": (bytes(range(0, 40)), bytes(range(90, 130)), bytes([0, 118, 119, 3, 60, 118])),
     "raw": (b"<!doctype html><img src=//tracker.example/1>", b"<svg><style>@import '//tracker.example/'</style></svg>"),
     "scan": (b"<p class=x><img src='/a'><svg><path d='M0'/></svg><!-- --><a href=b>", bytes(range(1, 80, 2))),
+    "trees": (b"<!doctype html><ul><li class=x><a href=/1>A</a> &amp; <b>b</b><svg><path/></svg>", bytes(range(9))),
     "css": (b"a{b:url(//tracker.example/1)}", b"@import '//tracker.example/2';", b"a{b:u\\72l(\\2f/tracker.example)}"),
     "address": (
         b"//tracker.example/x",

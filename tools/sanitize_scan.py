@@ -79,6 +79,7 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
     """Scan for the given time; return how many pages were scanned, and how many were rewritten."""
     from consent_mw.html import scan
     from fuzz import grammar
+    from tests.html import following
     from tests.html import markup_pieces
     from tests.html import scanning
     from tests.html.test_scan import compare
@@ -95,6 +96,9 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
             scanning.check(cut, scanning.tags_in(cut))
             text = bytes(cut[-5:])
             assert not text or scan.occurs(cut, (b"<!--#", text)), text  # noqa: S101 -- it stands at the very end
+        repetitive = following.repetitive_page(chance)
+        part = repetitive[: chance.randrange(len(repetitive)) + 1]
+        following.follow_from_all(exactly(part))
         scanned += 1
         if scanned % 8 == 0:
             page += grammar.page(chance.randbytes(20))

@@ -28,6 +28,9 @@
  * because Python said so of the same bytes. The tables come from Syntax.tables and have the same words as the patterns.
  * The word lists in this file name their counterparts in tokens.py, and the tests compare the two.
  *
+ * `follow` serves the trees, which read long documents on the side (consent_mw.html.scanner.known_steps). It passes over
+ * pieces whose steps Python has learnt, and stops at the first whose step is unknown.
+ *
  * Memory safety
  * -------------
  *
@@ -56,7 +59,7 @@
 #include <string.h>
 
 /* To be increased with any change of a function's signature: consent_mw.html.scan rejects another version. */
-#define INTERFACE 4
+#define INTERFACE 5
 
 typedef const uint8_t *Ptr;
 
@@ -950,6 +953,154 @@ static Outcome pass_remembered(const Walk *walk, Ptr at, Ptr *next)
     return outcome;
 }
 
+/* -- known steps of tree construction: consent_mw.html.scanner.known_steps */
+
+enum {
+    /* The longest tag, and the longest name of a tag, that is a key. */
+    LONGEST_KEY = 64,
+    /* The longest text with "&#" in it that is passed: in a longer one, a reference may be too long to be waited for. */
+    LONGEST_WITH_REFERENCE = 254,
+};
+
+/* The arguments of a call of follow, and how far it is; `state` is a borrowed reference. */
+typedef struct {
+    PyObject *state;
+    long long allowance, for_tag, tags;
+} Follow;
+
+/* Return the step with this key: a borrowed reference to a pair; NULL if it is unknown, or with an exception. */
+static PyObject *known_step(PyObject *state, const uint8_t *key, size_t length)
+{
+    PyObject *name = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)length);
+    if (name == NULL)
+        return NULL;
+    PyObject *step = PyDict_GetItemWithError(state, name);
+    Py_DECREF(name);
+    return step != NULL && has_parts(step, 2) && PyDict_Check(PyTuple_GetItem(step, 0)) ? step : NULL;
+}
+
+/* Take a step if the page may take as many steps as it took; return whether it was taken. */
+static int take_step(Follow *follow, PyObject *step, long long earned)
+{
+    if (step == NULL)
+        return 0;
+    long long left = follow->allowance + earned - PyLong_AsLongLong(PyTuple_GetItem(step, 1));
+    if (left < 0 || PyErr_Occurred())
+        return 0;
+    follow->allowance = left;
+    follow->state = PyTuple_GetItem(step, 0);
+    return 1;
+}
+
+/* Pass over the rest of a tag after its name, and note whether it closes itself; return NULL if it is incomplete. */
+static Ptr pass_rest_of_tag(Ptr at, Ptr end, int *closes_itself)
+{
+    Attribute found;
+    for (;;) {
+        Ptr gap = at;
+        while (at < end && IS(*at, SPACE | SLASH))
+            at++;
+        if (at >= end)
+            return NULL;
+        if (*at == '>') {
+            *closes_itself = at > gap && at[-1] == '/';
+            return at + 1;
+        }
+        if (!read_attribute(at, end, &found))
+            return NULL;
+        at = found.next;
+    }
+}
+
+/* Take the step of the tag at `at`, and return its end; NULL if that is unknown or incomplete, or with an exception. */
+static Ptr follow_tag(Follow *follow, Ptr at, Ptr end, Ptr last)
+{
+    /* Room for "<", a name and "/". */
+    uint8_t key[LONGEST_KEY + 2];
+    Ptr name = at + (at[1] == '/' ? 2 : 1);
+    if (name >= end || !IS(*name, LETTER))
+        return NULL;
+    Ptr name_end = pass_name(name, end);
+    if (name_end >= end || name_end - name > LONGEST_KEY)
+        return NULL;
+    int closes_itself = 0;
+    Ptr close = pass_rest_of_tag(name_end, end, &closes_itself);
+    if (close == NULL || close > last)
+        return NULL;
+    size_t length = 0;
+    key[length++] = at[1] == '/' ? '/' : '<';
+    for (Ptr from = name; from < name_end; from++)
+        key[length++] = lower(*from);
+    PyObject *step;
+    if (at[1] == '/') {
+        step = known_step(follow->state, key, length);
+    } else {
+        step = known_step(follow->state, key + 1, length - 1);
+        if (step == NULL && !PyErr_Occurred() && close - at <= LONGEST_KEY)
+            step = known_step(follow->state, at, (size_t)(close - at));
+        if (step == NULL && !PyErr_Occurred()) {
+            if (closes_itself)
+                key[length++] = '/';
+            step = known_step(follow->state, key, length);
+        }
+    }
+    if (!take_step(follow, step, follow->for_tag))
+        return NULL;
+    follow->tags++;
+    return close;
+}
+
+/* Return whether none of the kinds of text changes the state, so that the meaning of references does not matter. */
+static int is_text_idle(const Follow *follow)
+{
+    static const char *const keys[] = {" ", "=", " ="};
+    for (size_t i = 0; i < 3; i++) {
+        PyObject *step = known_step(follow->state, (const uint8_t *)keys[i], strlen(keys[i]));
+        if (step == NULL || PyTuple_GetItem(step, 0) != follow->state ||
+            PyLong_AsLongLong(PyTuple_GetItem(step, 1)) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* Take the step of the text from `at` to `end`; return 0 if that is unknown, or with an exception. */
+static int follow_text(Follow *follow, Ptr at, Ptr end)
+{
+    uint8_t key[2];
+    size_t length = 0;
+    if (find(at, end, 0) != NULL)
+        return 0;
+    if (find(at, end, '&') != NULL)
+        return end - at <= LONGEST_WITH_REFERENCE && is_text_idle(follow);
+    Ptr text = pass_spaces(at, end);
+    if (text > at || IS(end[-1], SPACE))
+        key[length++] = ' ';
+    if (text < end)
+        key[length++] = '=';
+    return take_step(follow, known_step(follow->state, key, length), 0);
+}
+
+/* Pass over the pieces from `at` whose steps are known and that are at most `longest` bytes long. */
+static Ptr follow_pieces(Follow *follow, Ptr at, Ptr end, Py_ssize_t longest)
+{
+    while (end - at >= 2) {
+        Ptr last = longest < end - at ? at + longest : end, next;
+        if (*at != '<') {
+            next = find(at, last < end ? last + 1 : end, '<');
+            if (next == NULL || !follow_text(follow, at, next))
+                break;
+        } else if (at[1] != '!') {
+            next = follow_tag(follow, at, end, last);
+        } else {
+            next = end - at >= 4 && at[2] == '-' && at[3] == '-' ? pass_comment(at, last) : NULL;
+        }
+        if (next == NULL)
+            break;
+        at = next;
+    }
+    return at;
+}
+
 /* -- the interface to Python */
 
 /* Open the buffer of a call and check the position in it; return -1 with an exception on failure. */
@@ -1106,7 +1257,26 @@ static PyObject *module_occurs(PyObject *Py_UNUSED(self), PyObject *arguments)
     return failed ? NULL : PyBool_FromLong(found);
 }
 
+static PyObject *module_follow(PyObject *Py_UNUSED(self), PyObject *arguments)
+{
+    Follow follow = {.tags = 0};
+    PyObject *given;
+    Py_ssize_t position, longest;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(arguments, "OnO!(nLL)", &given, &position, &PyDict_Type, &follow.state, &longest,
+                          &follow.allowance, &follow.for_tag) ||
+        open_buffer(given, position, &view) < 0)
+        return NULL;
+    Ptr begin = view.len ? view.buf : (Ptr)"";
+    position = follow_pieces(&follow, begin + position, begin + view.len, longest) - begin;
+    PyBuffer_Release(&view);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("nOLL", position, follow.state, follow.tags, follow.allowance);
+}
+
 static PyMethodDef module_methods[] = {
+    {"follow", module_follow, METH_VARARGS,
+     "follow(buffer, position, state, bounds, /)\n--\n\n"
+     "Pass over pieces whose steps are known; return the position, the state, the tags, and what is left to allow."},
     {"occurs", module_occurs, METH_VARARGS,
      "occurs(buffer, texts, /)\n--\n\nReturn whether a buffer contains one of these texts, none of which is empty."},
     {NULL, NULL, 0, NULL},

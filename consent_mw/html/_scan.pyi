@@ -1,3 +1,6 @@
+from typing import Any
+from typing import TypeVar
+
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -5,7 +8,12 @@ from consent_mw.html.scan import Buffer
 
 INTERFACE: int
 
+_State = TypeVar("_State", bound=dict[bytes, Any])
+
 def occurs(buffer: Buffer, texts: tuple[bytes, ...], /) -> bool: ...
+def follow(
+    buffer: Buffer, position: int, state: _State, bounds: tuple[int, int, int], /
+) -> tuple[int, _State, int, int]: ...
 
 class Scanner:
     def __new__(

@@ -373,11 +373,11 @@ LEFT_OUT = frozenset(b"script iframe img image link meta embed source track fram
 
 
 def self_closing(found: re.Match[bytes]) -> bool:
-    """Whether a tag (a match of TAG) ends in a slash that is not part of an unquoted value."""
+    """Whether a tag (a match of which the name is the last group) ends in a slash that is not part of a value."""
     tag = found.group()
     if tag[-2:-1] != b"/":
         return False
-    values = attributes(tag, found.end(2) - found.start()).values()
+    values = attributes(tag, found.end(found.lastindex or 0) - found.start()).values()
     return not any(value.end == len(tag) - 1 for entries in values for value in entries)
 
 

@@ -17,6 +17,8 @@ the limit is held; a tag beyond it is held unless its beginning proves it harmle
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from bisect import bisect_right
 from itertools import pairwise
 
 from consent_mw.errors import DeadRewriter
@@ -30,11 +32,15 @@ from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
 from consent_mw.html.scanner.document import Panel
 from consent_mw.html.scanner.document import Queue
+from consent_mw.html.scanner.follower import MOST_HISTORY
 from consent_mw.html.scanner.reading import Reading
-from consent_mw.html.scanner.surroundings import MOST_HISTORY
 
 #: The most readings of one page that are followed at once. Only an attack needs more.
 _MOST_READINGS = 8
+#: The bytes that are stored before the trees read on, once a page was longer than MOST_HISTORY.
+_LATER_HISTORY = 512 * 1024
+#: Chunks below this size are stored together, in bytes.
+_SMALL = 4096
 
 
 class Marks:
@@ -304,34 +310,55 @@ class PassedBytes:
     """The bytes of the page that a tree may have to read later; those that no reading needs are dropped."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
-        #: The chunks that are not copied to the others yet, since few pages need any of them.
+        # The chunks as they came, each with its offset in the page. Few pages need any of them again.
         self._chunks: list[bytes] = []
-        self._size = 0
-        self._origin = 0
+        self._starts: list[int] = []
+        #: Small chunks, gathered until they are worth an entry.
+        self._small = bytearray()
+        self._end = 0
+        #: The size above which the trees read what is stored.
+        self._limit = MOST_HISTORY
 
     def add(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the page."""
+        if len(chunk) < _SMALL:
+            self._small += chunk
+            self._end += len(chunk)
+            if len(self._small) >= _SMALL:
+                self._gather()
+            return
+        self._gather()
+        self._starts.append(self._end)
         self._chunks.append(bytes(chunk))  # the same object, if it is bytes
-        self._size += len(chunk)
+        self._end += len(chunk)
 
-    def _join(self) -> None:
-        self._bytes += b"".join(self._chunks)
-        self._chunks.clear()
+    def _gather(self) -> None:
+        if self._small:
+            self._starts.append(self._end - len(self._small))
+            self._chunks.append(bytes(self._small))
+            self._small.clear()
 
     def since(self, offset: int, end: int) -> bytes:
         """Return the bytes from ``offset`` of the page to ``end``."""
-        self._join()
-        return bytes(self._bytes[offset - self._origin : end - self._origin])
+        self._gather()
+        first = bisect_right(self._starts, offset) - 1
+        last = bisect_left(self._starts, end)
+        parts = [memoryview(chunk) for chunk in self._chunks[first:last]]
+        if not parts:
+            return b""
+        parts[-1] = parts[-1][: end - self._starts[last - 1]]
+        parts[0] = parts[0][offset - self._starts[first] :]
+        return b"".join(parts)
 
     def trim(self, readings: list[Reading]) -> None:
-        """Above the limit, let the trees read what is stored, and drop the bytes that no reading needs any more."""
-        if self._size <= MOST_HISTORY:
+        """Above the limit, let the trees read what is stored, and drop the chunks that no reading needs any more."""
+        if self._end - (self._starts[0] if self._starts else 0) <= self._limit:
             return
-        self._join()
         for reading in readings:
             reading.fold()
-        count = min(reading.needs_from for reading in readings) - self._origin
-        del self._bytes[:count]
-        self._size -= count
-        self._origin += count
+        needed = min(reading.needs_from for reading in readings)
+        count = max(bisect_right(self._starts, needed) - 1, 0)
+        del self._chunks[:count]
+        del self._starts[:count]
+        # A tree may wait for the end of a construct. It is tried again when as much has arrived again.
+        self._limit = max(_LATER_HISTORY, 2 * (self._end - needed))

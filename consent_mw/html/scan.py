@@ -13,13 +13,13 @@ from enum import IntFlag
 from types import ModuleType
 from typing import NamedTuple
 
-__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag", "occurs"]
+__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag", "follow", "occurs"]
 
 #: The types of buffer that a page can be read from.
 Buffer = bytes | bytearray | memoryview
 
 #: The version of the library's function signatures; a library with another version is not used.
-_INTERFACE = 4
+_INTERFACE = 5
 
 
 class ElementFlag(IntFlag):
@@ -117,3 +117,6 @@ def _occurs(buffer: Buffer, texts: tuple[bytes, ...]) -> bool:
 
 #: The same; in C it takes a tenth of the time if the last bytes of the texts are rare.
 occurs: Callable[[Buffer, tuple[bytes, ...]], bool] = _occurs if _module is None else _module.occurs
+
+#: Passes over the pieces of a page whose steps are known; None if Python does the work.
+follow = None if _module is None else _module.follow

@@ -10,16 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import pairwise
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.rewriter import PassedBytes
 from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.scanner.reading import Reading
 from tests.html.parsers import leaks
 from tests.html.rewriting import holder
 from tests.html.rewriting import run
+from tests.html.test_tree_construction import VECTORS
 
 HOLD_BACK = 200
 LONG = b"a" * 300
@@ -353,3 +357,44 @@ def test_noscript_elements_that_are_complete_hold_nothing_back() -> None:
     rewriter = Rewriter(holder())
     assert rewriter.feed(page) == page
     assert rewriter.finish() == b""
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.booleans()), max_size=12), st.data())
+def test_the_passed_bytes_are_those_of_the_page(chunks: list[tuple[int, bool]], data: st.DataObject) -> None:
+    """Any part of what has passed is returned as it was, in whatever chunks it came."""
+    passed = PassedBytes()
+    page = bytearray()
+    for number, (size, viewed) in enumerate(chunks):
+        chunk = bytes([number + 1]) * size
+        passed.add(memoryview(chunk) if viewed else chunk)
+        page += chunk
+        start = data.draw(st.integers(0, len(page)))
+        end = data.draw(st.integers(start, len(page)))
+        assert passed.since(start, end) == page[start:end]
+
+
+BEFORE = (
+    b"<!doctype html><ul>"
+    + b"<li class=x><a href=/1>A &amp; B</a> <b>b</b><script>'</ul><template><col>'</script>\n" * 12
+)
+
+
+@pytest.mark.parametrize("page", VECTORS.values(), ids=VECTORS)
+def test_a_document_of_any_length_is_read_alike(page: str) -> None:
+    """Trees that read ahead, so that little of a long document is kept, make the same of its end."""
+    document = BEFORE + page.encode()
+    whole, _ = feed(document, ())
+    stored = []
+
+    class Watched(PassedBytes):
+        def trim(self, readings: list[Reading]) -> None:
+            super().trim(readings)
+            stored.append(sum(map(len, self._chunks)) + len(self._small))
+
+    with (
+        mock.patch.multiple("consent_mw.html.rewriter", MOST_HISTORY=64, _LATER_HISTORY=64, _SMALL=16),
+        mock.patch("consent_mw.html.rewriter.PassedBytes", Watched),
+        mock.patch("consent_mw.html.scanner.surroundings._SLICE", 40),
+    ):
+        assert feed(document, range(11, len(document), 11))[0] == whole
+    assert max(stored) < 300

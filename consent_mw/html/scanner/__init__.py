@@ -75,10 +75,12 @@ needs no tree. Only these cases need one:
 
 In these cases the reading asks its :class:`~.surroundings.Surroundings`. They
 read the bytes that have passed, by the standard's tree construction
-(:mod:`~.tree`, :mod:`~.modes`), and then process each tag along with the reading
+(:mod:`~.tree`, :mod:`~.modes`) and by what they have learnt of it from this page
+(:mod:`~.follower`, :mod:`~.known_steps`), and then process each tag along with the reading
 (``Reading._live``) until plain HTML content follows again. The rewriter keeps
 the passed bytes for this (:class:`~consent_mw.html.rewriter.PassedBytes`), so
-that ordinary pages pay nothing for it. Self-contained drawings are common, so
+that ordinary pages pay nothing for it; the trees read ahead in documents above
+4 MB, so that no more is kept. Self-contained drawings are common, so
 :mod:`~.foreign` reads them with a list of their open elements and without a tree.
 
 All decisions depend only on the page's bytes, never on how they were cut into

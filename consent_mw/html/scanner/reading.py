@@ -31,16 +31,16 @@ from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.document import Page
+from consent_mw.html.scanner.follower import OPEN_REFERENCE
+from consent_mw.html.scanner.follower import Follower
 from consent_mw.html.scanner.foreign import DrawingOutcome
 from consent_mw.html.scanner.foreign import ForeignReader
+from consent_mw.html.scanner.known_steps import LONGEST_REFERENCE
 from consent_mw.html.scanner.long_tag import LongTag
 from consent_mw.html.scanner.marked_text import MarkedText
 from consent_mw.html.scanner.own_elements import PREFIX
 from consent_mw.html.scanner.own_elements import end_of
 from consent_mw.html.scanner.scripts import ScriptReader
-from consent_mw.html.scanner.surroundings import LONGEST_REFERENCE
-from consent_mw.html.scanner.surroundings import OPEN_REFERENCE
-from consent_mw.html.scanner.surroundings import Follower
 from consent_mw.html.scanner.surroundings import History
 from consent_mw.html.scanner.surroundings import Surroundings
 from consent_mw.html.scanner.text import TextReader
@@ -159,6 +159,8 @@ class Reading:
 
     def end(self) -> None:
         """Forget everything; the parts of a reading refer to each other, and would wait for the garbage collector."""
+        if self.around is not None:
+            self.around.end()
         self.__dict__.clear()
 
     # -- as one of several

@@ -16,19 +16,17 @@ makes two trees of one. Two trees in the same state are merged again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from collections.abc import Hashable
 from typing import Protocol
 
 from consent_mw.errors import RefusedMarkup
-from consent_mw.html.elements import self_closing
-from consent_mw.html.scanner.modes import characters
-from consent_mw.html.scanner.modes import doctype
+from consent_mw.html.scanner.follower import MOST_HISTORY
+from consent_mw.html.scanner.follower import Follower
+from consent_mw.html.scanner.follower import follow_text
 from consent_mw.html.scanner.modes import end_tag
 from consent_mw.html.scanner.modes import new_tree
 from consent_mw.html.scanner.modes import start_tag
-from consent_mw.html.scanner.modes.rules import Characters
 from consent_mw.html.scanner.tree import HTML
 from consent_mw.html.scanner.tree import Dialect
 from consent_mw.html.scanner.tree import TagToken
@@ -36,32 +34,13 @@ from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.scanner.tree import breaks_out
 from consent_mw.html.tokens import CDATA_START
 from consent_mw.html.tokens import PIECE
-from consent_mw.html.tokens import RAW_TEXT
-from consent_mw.html.tokens import ScriptEnd
-from consent_mw.html.tokens import end_tag as end_of_raw_text
-from consent_mw.html.urls import unescape_text
 
 #: Modes in which tags are dropped.
 _DROPPING = frozenset({"in frameset", "after frameset", "after after frameset", "in select", "in select in table"})
 #: Modes that are not calm (see :meth:`Surroundings.is_calm`): in raw text the tree waits for the end tag.
 _NOT_CALM = _DROPPING | {"text"}
-_WHITE = b" \t\n\r\f"
-#: The beginning of a character reference that may continue in the next bytes.
-OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]*|[a-zA-Z0-9]*)\Z")
-#: The longest numeric reference that is waited for, in bytes; all names are shorter.
-LONGEST_REFERENCE = 256
-LONG_REFERENCE = re.compile(rb"&#[0-9a-zA-Z]{%d}" % (LONGEST_REFERENCE - 2))
-_DOCTYPE = re.compile(
-    rb"<!doctype[ \t\n\r\f]*([^ \t\n\r\f>]*)[ \t\n\r\f]*"
-    rb"(?:(public|system)[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')[ \t\n\r\f]*(?:\"([^\"]*)\"|'([^']*)')?[ \t\n\r\f]*)?>",
-    re.I,
-)
-#: Prefixes of public identifiers: no or limited quirks; limited quirks only with a system identifier; full quirks.
-_NO_QUIRKS = (b"-//w3c//dtd xhtml 1.", b"-//w3c//dtd html 4.01//")
-_LIMITED_WITH_SYSTEM = (b"-//w3c//dtd html 4.01 frameset//", b"-//w3c//dtd html 4.01 transitional//")
-_QUIRKS = (b"-//w3c//dtd html 3", b"-//w3c//dtd html 4.0 ", b"-//ietf//dtd html")
-#: The most bytes of the page that are kept in case a tree needs them, and so the longest construct that a tree reads.
-MOST_HISTORY = 4 * 1024 * 1024
+#: The bytes that a tree is given at once, when it reads ahead of need.
+_SLICE = 256 * 1024
 
 
 class History(Protocol):
@@ -69,146 +48,6 @@ class History(Protocol):
 
     def since(self, offset: int, end: int) -> bytes:
         """Return the bytes from ``offset`` of the page to ``end``."""
-
-
-class Follower:
-    """
-    A tree that follows the page, and its position.
-
-    Args:
-        tree: The state of tree construction at ``offset``.
-    """
-
-    __slots__ = ("_raw", "_script", "lost", "nested", "offset", "tree")
-
-    def __init__(self, tree: Tree, offset: int = 0, *, nested: bool = False) -> None:
-        self.tree = tree
-        self.offset = offset
-        self.nested = nested
-        #: The element whose raw text is being passed, or empty.
-        self._raw = b""
-        self._script = ScriptEnd()
-        #: Whether a construct was too long to be kept until the tree could read it.
-        self.lost = False
-
-    def copy(self, **dialect: bool) -> Follower:
-        """Return a copy for a narrower dialect."""
-        twin = Follower(self.tree.copy(), self.offset, nested=self.nested)
-        twin._raw, twin.lost = self._raw, self.lost
-        twin._script = self._script.copy()
-        twin.tree.dialect = self.tree.dialect._replace(**dialect)
-        return twin
-
-    def split(self, field: str) -> list[Follower]:
-        """Return a copy for each value of a field of the dialect; scripting on and new parsers come first."""
-        first = field == "scripting"
-        return [self.copy(**{field: first}), self.copy(**{field: not first})]
-
-    @property
-    def between_tags(self) -> bool:
-        """Whether the position is not in raw text."""
-        return not self._raw
-
-    def undetermined(self, name: bytes) -> str:
-        """Return the undetermined field of the dialect that this start tag depends on, or an empty string."""
-        dialect = self.tree.dialect
-        if name == b"noscript" and dialect.scripting is None:
-            return "scripting"
-        return "old_select" if name == b"select" and dialect.old_select is None else ""
-
-    def read(self, data: bytes, base: int, *, complete: bool = True) -> str:
-        """
-        Read the page's bytes ``data``, which start at ``base``, up to the first incomplete construct.
-
-        Args:
-            complete: Whether a tag starts right after ``data``, so that its end is final.
-
-        Returns:
-            The field of the dialect to split by before more is read, or an empty string.
-        """
-        position = self.offset - base
-        size = len(data)
-        tree = self.tree
-        field = ""
-        while position < size and not field:
-            if self._raw:
-                position = self._pass_raw(data, position)
-                if self._raw:
-                    break
-                continue
-            if tree.in_foreign and data.startswith(CDATA_START, position):
-                end = data.find(b"]]>", position)
-                if end < 0:
-                    break
-                follow_text(tree, data[position + len(CDATA_START) : end], references=False)
-                position = end + 3
-                continue
-            found = PIECE.match(data, position)
-            if found is None or (found.end() == size and not complete and OPEN_REFERENCE.search(found.group())):
-                break
-            field = self._take(found)
-            if not field:
-                self.lost = self.lost or found.end() - position > MOST_HISTORY
-                position = found.end()
-        self.offset = base + position
-        return field
-
-    def _take(self, found: re.Match[bytes]) -> str:
-        """Process one piece of the page, or return the field of the dialect that must be determined first."""
-        tree, kind = self.tree, found.lastindex
-        begins = tree.mode == "initial"
-        if begins:
-            quirks = quirks_of(found.group()) if kind == 4 else None if self.nested else True
-            if quirks is None and tree.dialect.quirks is None and kind is not None:
-                return "quirks"
-            quirks = tree.dialect.quirks if quirks is None else quirks
-        if kind == 1:
-            follow_text(tree, found.group())
-        elif kind == 2:
-            end_tag(tree, TagToken(found.group(2).lower()))
-        elif kind == 3:
-            name = found.group(3).lower()
-            field = self.undetermined(name)
-            if field:
-                return field
-            if start_tag(tree, TagToken(name, found.group(), _closes_itself(found))) == HTML:
-                self._begin_raw(name)
-        elif kind == 4:
-            doctype(tree, quirks=False)
-        if begins and tree.mode != "initial":
-            tree.quirks = bool(quirks)
-        return ""
-
-    def skip(self, offset: int) -> None:
-        """Give up on the bytes before ``offset`` that have not been read."""
-        if offset > self.offset:
-            self.lost = True
-            self.offset = offset
-
-    def _begin_raw(self, name: bytes) -> None:
-        scripting = self.tree.dialect.scripting
-        if name in RAW_TEXT or name in (b"script", b"plaintext") or (name == b"noscript" and scripting):
-            self._raw = name
-            self._script = ScriptEnd()
-
-    def _pass_raw(self, data: bytes, position: int) -> int:
-        """Pass over raw text from ``position``, and return the position reached."""
-        name = self._raw
-        if name == b"plaintext":
-            return len(data)
-        if name == b"script":
-            end = self._script.find(data, position, final=False)
-            if end < 0:
-                position += self._script.at
-                self._script.at = 0
-                return position
-        else:
-            found = end_of_raw_text(name).search(data, position)
-            if found is None:
-                return max(position, len(data) - len(name) - 2)
-            end = found.start()
-        self._raw = b""
-        return end
 
 
 class Surroundings:
@@ -292,8 +131,7 @@ class Surroundings:
         waiting, done = self.followers, []
         while waiting:
             follower = waiting.pop()
-            data = self._history.since(follower.offset, end)
-            field = follower.read(data, follower.offset, complete=False)
+            field = self._fold(follower, end)
             if field:
                 waiting += follower.split(field)
                 continue
@@ -301,6 +139,26 @@ class Surroundings:
                 follower.skip(end)
             done.append(follower)
         self.followers = done
+
+    def _fold(self, follower: Follower, end: int) -> str:
+        """Let a tree read up to ``end`` in slices, which grow with long constructs; return the field to split by."""
+        size = _SLICE
+        while follower.offset < end:
+            start = follower.offset
+            stop = min(end, start + size)
+            field = follower.read(self._history.since(start, stop), start, complete=False)
+            if field:
+                return field
+            if follower.offset == start:
+                if stop == end:
+                    break
+                size *= 2
+        return ""
+
+    def end(self) -> None:
+        """Forget what the trees refer to in circles."""
+        for follower in self._followers or ():
+            follower.end()
 
     def join(self, other: Surroundings) -> None:
         """Cover the dialects of ``other`` as well, which has reached the same place."""
@@ -424,43 +282,3 @@ def _is_calm(tree: Tree) -> bool:
         node.namespace != HTML or (old_select and node.name == b"select" and node.namespace == HTML)
         for node in tree.stack
     )
-
-
-def _closes_itself(found: re.Match[bytes]) -> bool:
-    return found.group().endswith(b"/>") and self_closing(found)
-
-
-def follow_text(tree: Tree, text: bytes, *, references: bool = True) -> None:
-    """Process a piece of text: its white space, its NULs, and the rest."""
-    rest = text.strip(_WHITE)
-    if references and b"&" in rest:
-        if LONG_REFERENCE.search(rest):
-            raise RefusedMarkup("a character reference is longer than any that is waited for")
-        # Only an ASCII letter of a reference can be white space, whatever the page's charset.
-        rest = unescape_text(rest.decode("latin-1")).encode("utf-8", "replace").strip(_WHITE)
-    if len(rest) < len(text):
-        characters(tree, Characters.SPACE)
-    plain = rest.replace(b"\0", b"")
-    if len(plain) < len(rest):
-        characters(tree, Characters.NUL)
-    if plain.strip(_WHITE):
-        characters(tree, Characters.TEXT)
-
-
-def quirks_of(tag: bytes) -> bool | None:
-    """Return whether a DOCTYPE means quirks; None if only the long list in the standard would tell."""
-    found = _DOCTYPE.fullmatch(tag)
-    if found is None:
-        return None
-    kind = (found.group(2) or b"").lower()
-    first = (found.group(3) or found.group(4) or b"").lower()
-    second = (found.group(5) or found.group(6) or b"").lower()
-    if found.group(1).lower() != b"html" or b"ibm.com" in first + second:
-        return True
-    if not kind or kind == b"system":
-        return False
-    if first.startswith(_LIMITED_WITH_SYSTEM):
-        return not (found.group(5) or found.group(6))
-    if first.startswith(_NO_QUIRKS):
-        return False
-    return True if first.startswith(_QUIRKS) or first == b"html" else None

@@ -32,9 +32,12 @@ MATH = b"math"
 #: Result instead of a namespace if the tag is ignored.
 DROPPED = b""
 
+#: In place of a start tag that is not kept; no tag has this text.
+FORGOTTEN = b"\0"
+
 #: The steps of walks over the stack that a page may take: a fixed number, plus a number for each of its tags.
 _STEPS = 100_000
-_STEPS_FOR_TAG = 64
+STEPS_FOR_TAG = 64
 
 _FONT_BREAKOUT = frozenset({b"color", b"face", b"size"})
 _MATH_SPECIAL = MATH_INTEGRATION | {b"annotation-xml"}
@@ -106,7 +109,14 @@ class Element:
 
     @property
     def given(self) -> Given:
-        """Its attributes; computed once."""
+        """
+        Its attributes; computed once.
+
+        Raises:
+            RefusedMarkup: if its start tag was forgotten.
+        """
+        if self.raw == FORGOTTEN:
+            raise RefusedMarkup("more links are open at once than can be told apart")
         if self._given is None:
             self._given = _given(self.raw, 1 + len(self.name))
         return self._given
@@ -155,6 +165,11 @@ class Tree:
         self.tokens = 0
 
     def copy(self) -> Tree:
+        """Return an independent copy, and count the work."""
+        self.count((len(self.stack) + len(self.formatting)) // 8)
+        return self.twin()
+
+    def twin(self) -> Tree:
         """Return an independent copy."""
         twin = Tree(self.mode, self.dialect)
         twin.stack = self.stack.copy()
@@ -163,16 +178,27 @@ class Tree:
         twin.template_modes = self.template_modes.copy()
         twin.head, twin.form = self.head, self.form
         twin.frameset_ok, twin.quirks = self.frameset_ok, self.quirks
-        self.count((len(self.stack) + len(self.formatting)) // 8)
         twin.steps, twin.tokens = self.steps, self.tokens
         return twin
 
+    def anonymise(self, element: Element) -> None:
+        """Forget the start tag of an element, wherever it is."""
+        nameless = Element(element.name, element.namespace, FORGOTTEN)
+        self.stack = [nameless if one is element else one for one in self.stack]
+        self.formatting = [nameless if one is element else one for one in self.formatting]
+
     def state(self) -> tuple[object, ...]:
-        """Return a key for this state: two trees with equal keys read the rest of a page alike."""
+        """Return a key for this state, and count the work: trees with equal keys read the rest of a page alike."""
         self.count(len(self.stack) + len(self.formatting))
+        return self.key()
+
+    def key(self, anonymous: Element | None = None) -> tuple[object, ...]:
+        """Return the same; two trees whose ``anonymous`` elements differ in nothing but their tags have equal keys."""
         places = {id(element): place for place, element in enumerate(self.stack)}
         formatting = tuple(
-            None if element is None else (element.name, places.get(id(element)), element.raw)
+            None
+            if element is None
+            else (element.name, places.get(id(element)), FORGOTTEN if element is anonymous else element.raw)
             for element in self.formatting
         )
         form = None if self.form is None else places.get(id(self.form), -1)
@@ -185,8 +211,13 @@ class Tree:
     def count(self, steps: int) -> None:
         """Count work that depends on the depth of the stack; raise RefusedMarkup above the limit."""
         self.steps += steps
-        if self.steps > _STEPS + _STEPS_FOR_TAG * self.tokens:
+        if self.steps > _STEPS + STEPS_FOR_TAG * self.tokens:
             raise RefusedMarkup("the page's elements are nested so that what its tags mean cannot be told in time")
+
+    @property
+    def allowance(self) -> int:
+        """The number of steps that the page may still take without another tag."""
+        return _STEPS + STEPS_FOR_TAG * self.tokens - self.steps
 
     # -- the stack of open elements, https://html.spec.whatwg.org/#the-stack-of-open-elements
 

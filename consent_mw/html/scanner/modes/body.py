@@ -25,8 +25,8 @@ _BLOCKS = frozenset(
     b" main menu nav ol p search section summary ul".split()
 )
 _BLOCK_ENDS = (_BLOCKS - {b"p"}) | {b"button", b"listing", b"pre"}
-_FORMATTING = frozenset(b"b big code em font i s small strike strong tt u".split())
-_FORMATTING_ENDS = _FORMATTING | {b"a", b"nobr"}
+FORMATTING = frozenset(b"b big code em font i s small strike strong tt u".split())
+_FORMATTING_ENDS = FORMATTING | {b"a", b"nobr"}
 _MARKED = frozenset(b"applet marquee object".split())
 _VOID = frozenset(b"area br embed img image keygen wbr".split())
 _TABLE_PARTS = frozenset(b"caption col colgroup tbody td tfoot th thead tr".split())
@@ -285,7 +285,7 @@ _IN_BODY_START: dict[bytes, Callable[[Tree, TagToken], bytes]] = {
     b"plaintext": _body_plaintext,
     b"button": _body_button,
     b"a": _body_a,
-    **dict.fromkeys(_FORMATTING, _body_formatting),
+    **dict.fromkeys(FORMATTING, _body_formatting),
     b"nobr": _body_nobr,
     **dict.fromkeys(_MARKED, _body_marked),
     b"table": _body_table,
