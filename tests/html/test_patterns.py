@@ -34,7 +34,12 @@ def recording(pattern, flags=0):
         found.add((name, plain, isinstance(text, bytes), int(flags)))
     return compiler(pattern, flags)
 re.compile = recording
-import consent_mw
+import consent_mw, django
+from django.conf import settings
+# Models and the admin can be imported only in a project.
+apps = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes")]
+settings.configure(INSTALLED_APPS=[*apps, "consent_mw.django.editor"])
+django.setup()
 for module in pkgutil.walk_packages(consent_mw.__path__, "consent_mw."):
     importlib.import_module(module.name)
 from benchmarks.ours import ours
