@@ -53,27 +53,23 @@ PURGE = 5
 _ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
 _SEAL = "number, day, size, root, previous, signature, leaves"
 
-_INSERT = (
-    "INSERT INTO ledger (site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-)
-_APPEND = f"{_INSERT}DO NOTHING"
+_NEW = "site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about"
+_VALUES = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+_NOTHING = "DO NOTHING"
 #: The original takes the place of a grant that was written again from a cookie, but never changes what is sealed.
-_APPEND_ORIGINAL = (
-    f"{_INSERT}(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, "
+_ORIGINAL = (
+    "(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, "
     "revision = excluded.revision, purposes = excluded.purposes, services = excluded.services, gpc = excluded.gpc, "
     "language = excluded.language, notice = excluded.notice, about = excluded.about "
     f"WHERE ledger.about = '{FROM_COOKIE}' AND ledger.seal IS NULL"
 )
 #: A copy of a ledger brings the sealed form of a mark that the target may have already, of another day.
-_ADOPT = (
-    f"{_INSERT}(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, about = excluded.about "
+_ADOPTED = (
+    "(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, about = excluded.about "
     "WHERE ledger.seal IS NULL"
 )
 #: With ``about``, since the original may have replaced the entry after the seal was made.
-_MARK = (
-    "UPDATE ledger SET seal = ?, place = ? WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
-)
+IS_UNSEALED = "WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
 _IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
 _ABOUT_NOBODY = frozenset(act.value for act in ABOUT_NOBODY)
 _DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
@@ -144,6 +140,25 @@ class SqlRecords(ABC):
     def _wipe(self) -> None:
         """Remove the traces of deleted rows, as far as the store can."""
 
+    # -- overridden by a store that has the ledger in several tables
+
+    #: The table of what is not sealed; all others are read, changed and deleted by the name ``ledger``.
+    _open_table = "ledger"
+    #: What makes a sealed entry one that is not sealed.
+    _unseal = "seal = NULL, place = NULL"
+
+    def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
+        """Return the statement that appends an entry unless it is there, and its values."""
+        return self._into(conflict), _row_of_entry(entry)
+
+    def _into(self, conflict: str) -> str:
+        """Return the statement that adds an entry that is not among the sealed ones."""
+        return f"INSERT INTO {self._open_table} AS ledger ({_NEW}) VALUES ({_VALUES}) ON CONFLICT {conflict}"  # noqa: S608
+
+    def _marking(self, session: Session, seal: Seal) -> str:
+        """Return the statement that marks an entry with its seal and place."""
+        return f"UPDATE ledger SET seal = ?, place = ? {IS_UNSEALED}"  # noqa: S608
+
     # -- the ledger
 
     def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
@@ -151,11 +166,11 @@ class SqlRecords(ABC):
         check(entry, self.site)
         if not marks:
             with self._writing() as session:
-                session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
+                self._insert(session, entry, _ORIGINAL)
             return
         with self._transaction(alone=True) as session:
             if not self._is_erased(session, marks):
-                session.change(_APPEND_ORIGINAL, *_row_of_entry(entry))
+                self._insert(session, entry, _ORIGINAL)
 
     def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
         """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""
@@ -163,10 +178,15 @@ class SqlRecords(ABC):
             check_taken(entry, self.site)
         with self._transaction(alone=True) as session:
             return sum(
-                session.change(_APPEND, *_row_of_entry(entry))
+                self._insert(session, entry)
                 for entry in entries
                 if not self._is_erased(session, marks.get(entry.receipt, ()))
             )
+
+    def _insert(self, session: Session, entry: Entry, conflict: str = _NOTHING) -> int:
+        """Append an entry, and return 1, or 0 if it is there."""
+        statement, values = self._insertion(entry, conflict)
+        return session.change(statement, *values)
 
     def _is_erased(self, session: Session, marks: Sequence[str]) -> bool:
         """Return whether the ledger has one of the marks."""
@@ -242,7 +262,7 @@ class SqlRecords(ABC):
                     (seal.number, place, self.site, entry.receipt, entry.step, entry.about)
                     for place, entry in enumerate(entries)
                 ]
-                if session.change_all(_MARK, marks) != len(marks):
+                if session.change_all(self._marking(session, seal), marks) != len(marks):
                     raise Undo
         except Undo:
             return False
@@ -279,9 +299,9 @@ class SqlRecords(ABC):
                 session.change(_DROP, self.site, receipt, step)
                 if seal is not None:
                     left = tombstone(self.site, day, _int(seal), _int(place))
-                    session.change(_APPEND, *_row_of_entry(left))
+                    self._insert(session, left)
             if mark:
-                session.change(_APPEND, *_row_of_entry(mark_entry(self.site, day, mark)))
+                self._insert(session, mark_entry(self.site, day, mark))
         if found:
             self._wipe()
         return len(found)
@@ -290,7 +310,8 @@ class SqlRecords(ABC):
         """Store a seal of another store with its entries, or unsealed entries; see :class:`CopyTarget`."""
         rows = list(kept)
         with self._transaction(alone=True) as session:
-            session.change_all(_APPEND if seal is None else _ADOPT, [_row_of_entry(one.entry) for one in rows])
+            into = self._into(_NOTHING if seal is None else _ADOPTED)
+            session.change_all(into, [_row_of_entry(one.entry) for one in rows])
             if seal is None:
                 return
             added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -299,15 +320,16 @@ class SqlRecords(ABC):
                 (seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step, one.entry.about)
                 for one in rows
             ]
-            session.change_all(_MARK, marks)
+            session.change_all(self._marking(session, seal), marks)
 
     def clear(self, marks: Sequence[Entry]) -> None:
         """Delete everything of the site but the marks, which are durable first; see :class:`CopyTarget`."""
-        unseal = "UPDATE ledger SET seal = NULL, place = NULL WHERE site = ? AND receipt = ? AND step = 0"
+        unseal = f"UPDATE ledger SET {self._unseal} WHERE site = ? AND receipt = ? AND step = 0"  # noqa: S608
         seals = "SELECT number FROM seals WHERE site = ? ORDER BY number LIMIT ?"
         others = f"DELETE FROM ledger WHERE site = ? AND seal IS NULL AND NOT (act = '{Act.ERASE.value}' AND about = ?)"  # noqa: S608
         with self._transaction(alone=True) as session:
-            session.change_all(_APPEND, [_row_of_entry(entry) for entry in marks])
+            for entry in marks:
+                self._insert(session, entry)
             session.change_all(unseal, [(self.site, entry.receipt) for entry in marks])
         while True:
             with self._transaction(alone=True) as session:

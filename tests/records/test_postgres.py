@@ -30,6 +30,7 @@ from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import postgres
 from consent_mw.records.postgres import pool as postgres_pool
+from consent_mw.records.sql import SqlRecords
 from tests.records.samples import DAY
 from tests.records.samples import a_grant
 from tests.records.samples import in_processes
@@ -374,10 +375,17 @@ def test_processes_that_start_together_make_one_schema(url: str) -> None:
     assert rows(url, "SELECT count(*) FROM ledger") == [(5,)]
 
 
+def as_older(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Make the store one of an older version, which had the ledger in one table."""
+    patch.setattr(postgres, "MIGRATIONS", postgres.MIGRATIONS[:steps])
+    for name in ("_open_table", "_unseal", "_insertion", "_marking"):
+        patch.setattr(postgres.PostgresRecords, name, getattr(SqlRecords, name))
+
+
 def test_an_older_schema_is_migrated_by_the_command(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A site does not change existing tables at start-up: it says what to run, and the migration keeps the data."""
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "MIGRATIONS", postgres.MIGRATIONS[:1])
+        as_older(patch, steps=1)
         old = open_records(url)
         old.append(a_grant("a"))
         seal = seal_all(old)

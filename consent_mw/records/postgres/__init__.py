@@ -34,12 +34,17 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from consent_mw.core.seal import ENTRY_FORMAT
+from consent_mw.core.seal import GRANTS
+from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
 from consent_mw.records import Canonical
+from consent_mw.records.postgres import months
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
+from consent_mw.records.sql import IS_UNSEALED
 from consent_mw.records.sql import Row
 from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
@@ -66,6 +71,7 @@ MIGRATIONS = (
     "2026-11-29-postgres-3-waiting.sql",
     "2026-11-29-postgres-4-observed.sql",
     "2026-11-29-postgres-5-documents.sql",
+    "2026-11-29-postgres-6-months.sql",
 )
 
 #: The timeouts keep a statement from running on in the server for long after its caller gave up. Every query has to use
@@ -140,6 +146,36 @@ class PostgresRecords(SqlRecords):
             if key is not None:
                 link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
             yield _Session(link)
+
+    # -- partitions: see consent_mw.records.postgres.months
+
+    _open_table = "ledger_open"
+    _unseal = "seal = NULL, place = NULL, month = 0"
+
+    def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
+        first = months.month_of(entry.day - months.SLACK) if entry.act in GRANTS else 0
+        statement, values = super()._insertion(entry, conflict)
+        return _unless_sealed(statement, max(first, 1)), (*values, self.site, entry.receipt, entry.step)
+
+    def _marking(self, session: Session, seal: Seal) -> str:
+        month = months.place_for(session, seal.day, _SCHEMA)
+        into = f", month = {month}" if month else ""
+        return f"UPDATE ledger SET seal = ?, place = ?{into} {IS_UNSEALED} AND month = 0"  # noqa: S608 - a number
+
+    def purge(self, before: int) -> int:
+        """Drop the months that are due, and the entries of the other seals dated before that day; return the number."""
+        dropped = 0
+        with self._reading(slow=True) as session:
+            due = months.droppable(session, self.site, before)
+        for month in due:
+            try:
+                with self._database.lend(BULK_WAIT, patient=True, transaction=True) as link:
+                    link.execute("SELECT pg_advisory_xact_lock(%s)", (self._key,))
+                    dropped += months.drop(_Session(link), self.site, month)
+            except RecordsError as error:
+                # A query is reading the ledger: what is due goes row by row, and the partition the next time.
+                _log.info("the partition of %d is not dropped now: %s", month, error)
+        return dropped + super().purge(before)
 
     def canonical(self, number: int) -> Canonical | None:
         """Return the entries of a seal, joined to one text by the server: an eighth of the time of reading the rows."""
@@ -292,10 +328,30 @@ class _Database:
         """Run the missing migration steps."""
         with self.lend(START_WAIT, transaction=True) as link:
             link.until = float("inf")  # a step may take minutes on a large ledger
-            return self._take_steps(link)
+            taken = self._take_steps(link)
+        self._move()
+        return taken
+
+    def _move(self) -> None:
+        """Move sealed entries into their months, one seal in a transaction; interrupted, it continues the next time."""
+        last, moved = ("", 0), 0
+        while True:
+            with self.lend(BULK_WAIT, patient=True, transaction=True) as link:
+                found = months.unmoved(_Session(link), last, 100)
+            for site, number, day in found:
+                with self.lend(BULK_WAIT, patient=True, transaction=True) as link:
+                    session = _Session(link)
+                    session.rows("SELECT pg_advisory_xact_lock(?)", _lock_key(f"site {site}"))
+                    moved += months.move_seal(session, site, number, months.place_for(session, day, _SCHEMA))
+                last = site, number
+            if not found:
+                break
+        if moved:
+            with self.lend_bare(BULK_WAIT, patient=True) as link:
+                link.execute("VACUUM consent_mw.ledger_open")
 
     def _take_steps(self, link: PooledConnection) -> list[str]:
-        link.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_key("schema"),))
+        link.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA,))
         link.execute("SET LOCAL statement_timeout = 0")
         missing = self._missing(link)  # another process may have done it meanwhile
         if missing and not _found(link, "pg_namespace WHERE nspname = 'consent_mw'"):
@@ -374,6 +430,19 @@ def _lock_key(name: str) -> int:
     return int.from_bytes(
         hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
     )
+
+
+#: The lock for changes of the schema.
+_SCHEMA = _lock_key("schema")
+
+
+@lru_cache(maxsize=64)
+def _unless_sealed(statement: str, first: int) -> str:
+    """Turn an insertion into one that does nothing if the entry is sealed in that month or a later one."""
+    head, _, rest = statement.partition(" VALUES (")
+    values, _, conflict = rest.partition(") ON CONFLICT ")
+    there = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = ? AND month >= {first}"  # noqa: S608
+    return f"{head} SELECT {values} WHERE NOT EXISTS ({there}) ON CONFLICT {conflict}"
 
 
 def _forgets(name: str) -> str:
