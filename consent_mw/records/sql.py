@@ -53,11 +53,11 @@ PURGE = 5
 _ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
 _SEAL = "number, day, size, root, previous, signature, leaves"
 
-_NEW = "site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about"
+NEW = "site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about"
 _VALUES = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 _NOTHING = "DO NOTHING"
 #: The original takes the place of a grant that was written again from a cookie, but never changes what is sealed.
-_ORIGINAL = (
+ORIGINAL = (
     "(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, "
     "revision = excluded.revision, purposes = excluded.purposes, services = excluded.services, gpc = excluded.gpc, "
     "language = excluded.language, notice = excluded.notice, about = excluded.about "
@@ -149,11 +149,11 @@ class SqlRecords(ABC):
 
     def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
         """Return the statement that appends an entry unless it is there, and its values."""
-        return self._into(conflict), _row_of_entry(entry)
+        return self._into(conflict), row_of_entry(entry)
 
     def _into(self, conflict: str) -> str:
         """Return the statement that adds an entry that is not among the sealed ones."""
-        return f"INSERT INTO {self._open_table} AS ledger ({_NEW}) VALUES ({_VALUES}) ON CONFLICT {conflict}"  # noqa: S608
+        return f"INSERT INTO {self._open_table} AS ledger ({NEW}) VALUES ({_VALUES}) ON CONFLICT {conflict}"  # noqa: S608
 
     def _marking(self, session: Session, seal: Seal) -> str:
         """Return the statement that marks an entry with its seal and place."""
@@ -166,11 +166,11 @@ class SqlRecords(ABC):
         check(entry, self.site)
         if not marks:
             with self._writing() as session:
-                self._insert(session, entry, _ORIGINAL)
+                self._insert(session, entry, ORIGINAL)
             return
         with self._transaction(alone=True) as session:
             if not self._is_erased(session, marks):
-                self._insert(session, entry, _ORIGINAL)
+                self._insert(session, entry, ORIGINAL)
 
     def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
         """Append entries from elsewhere, but none of a receipt that was erased; return how many are new."""
@@ -311,7 +311,7 @@ class SqlRecords(ABC):
         rows = list(kept)
         with self._transaction(alone=True) as session:
             into = self._into(_NOTHING if seal is None else _ADOPTED)
-            session.change_all(into, [_row_of_entry(one.entry) for one in rows])
+            session.change_all(into, [row_of_entry(one.entry) for one in rows])
             if seal is None:
                 return
             added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -555,7 +555,8 @@ def script(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _row_of_entry(entry: Entry) -> Row:
+def row_of_entry(entry: Entry) -> Row:
+    """Return the values of an entry's columns (:data:`NEW`)."""
     return (
         entry.site,
         entry.step,

@@ -42,13 +42,18 @@ from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
 from consent_mw.records import Canonical
 from consent_mw.records.postgres import months
+from consent_mw.records.postgres.batches import Batches
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
+from consent_mw.records.rules import check
 from consent_mw.records.sql import IS_UNSEALED
+from consent_mw.records.sql import NEW
+from consent_mw.records.sql import ORIGINAL
 from consent_mw.records.sql import Row
 from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
 from consent_mw.records.sql import Value
+from consent_mw.records.sql import row_of_entry
 from consent_mw.records.sql import script
 
 __all__ = ["PostgresRecords", "migrate"]
@@ -120,6 +125,7 @@ class PostgresRecords(SqlRecords):
         super().__init__(site)
         self._database = _Database(url)
         self._key = _lock_key(f"site {site}")
+        self._batches = Batches(self._send)
         try:
             self._database.start()
         except _Unsafe as error:
@@ -147,15 +153,38 @@ class PostgresRecords(SqlRecords):
                 link.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
             yield _Session(link)
 
+    def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
+        """Write an entry unless it was erased; those of threads that come together are one commit."""
+        if marks:
+            super().append(entry, marks)
+            return
+        check(entry, self.site)
+        self._batches.append(entry, WAIT)
+
+    def _send(self, entries: Sequence[Entry], wait: float) -> None:
+        """Commit entries within ``wait`` seconds, all or none."""
+        with self._database.lend(wait) as link:
+            if len(entries) == 1:
+                statement, values = self._insertion(entries[0], ORIGINAL)
+                _Session(link).change(statement, *values)
+                return
+            first = min(self._first_month(entry) for entry in entries)
+            columns = [list(column) for column in zip(*map(row_of_entry, entries), strict=True)]
+            link.execute(_batch(first), columns)
+
     # -- partitions: see consent_mw.records.postgres.months
 
     _open_table = "ledger_open"
     _unseal = "seal = NULL, place = NULL, month = 0"
 
     def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
-        first = months.month_of(entry.day - months.SLACK) if entry.act in GRANTS else 0
         statement, values = super()._insertion(entry, conflict)
-        return _unless_sealed(statement, max(first, 1)), (*values, self.site, entry.receipt, entry.step)
+        return _unless_sealed(statement, self._first_month(entry)), (*values, self.site, entry.receipt, entry.step)
+
+    @staticmethod
+    def _first_month(entry: Entry) -> int:
+        """Return the first month in which an entry may be sealed already."""
+        return max(months.month_of(entry.day - months.SLACK), 1) if entry.act in GRANTS else 1
 
     def _marking(self, session: Session, seal: Seal) -> str:
         month = months.place_for(session, seal.day, _SCHEMA)
@@ -443,6 +472,21 @@ def _unless_sealed(statement: str, first: int) -> str:
     values, _, conflict = rest.partition(") ON CONFLICT ")
     there = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = ? AND month >= {first}"  # noqa: S608
     return f"{head} SELECT {values} WHERE NOT EXISTS ({there}) ON CONFLICT {conflict}"
+
+
+@lru_cache(maxsize=64)
+def _batch(first: int) -> LiteralString:
+    """Return the insertion of many entries, whose columns are arrays, unless they are sealed in that month or later."""
+    # A subquery for each row: a join could read a whole month to find a few.
+    there = (
+        f"(SELECT 1 FROM ledger AS kept WHERE kept.site = new.site AND kept.receipt = new.receipt "  # noqa: S608
+        f"AND kept.step = new.step AND kept.month >= {first} LIMIT 1) IS NULL"
+    )
+    arrays = ", ".join("%s::integer[]" if name in ("step", "day", "gpc") else "%s::text[]" for name in NEW.split(", "))
+    return _own_marks(
+        f"INSERT INTO ledger_open AS ledger ({NEW}) SELECT * FROM unnest({arrays}) AS new ({NEW}) "  # noqa: S608
+        f"WHERE {there} ON CONFLICT {ORIGINAL}"
+    )
 
 
 def _forgets(name: str) -> str:
