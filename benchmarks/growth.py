@@ -93,10 +93,16 @@ def postgres() -> Iterator[str]:
 
 
 def load_postgres(url: str, entries: int, days: int) -> None:
-    """Load a ledger with COPY, and create the indexes afterwards."""
+    """Load a ledger with COPY into the partitions of its months; no setting of durability is changed for that."""
     import psycopg
 
-    open_records(url, site=SITE).close()
+    from consent_mw.records.postgres import PostgresRecords
+    from consent_mw.records.postgres import months
+
+    with closing(PostgresRecords(url, site=SITE)) as store:
+        for day in range(TODAY - days, TODAY + 2):
+            with store._transaction(alone=True) as session:
+                months.place_for(session, day, 0)
     columns = "site, receipt, step, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
     rest = '0123456789ab\t["analytics","embeds"]\t["google-analytics","youtube"]\t0\ten\t\t'
     added = (
@@ -104,22 +110,19 @@ def load_postgres(url: str, entries: int, days: int) -> None:
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
     )
     path = "-c search_path=consent_mw"
-    with psycopg.connect(url, options=path) as connection, psycopg.connect(url, options=path) as other:
-        connection.execute("ALTER TABLE ledger DROP CONSTRAINT ledger_pkey")
-        connection.execute("DROP INDEX ledger_waiting, ledger_sealed")
-        with connection.cursor() as cursor, cursor.copy(f"COPY ledger ({columns}) FROM STDIN".encode()) as copy:
+    into = f"COPY ledger ({columns}, month) FROM STDIN".encode()
+    with psycopg.connect(url, options=path) as connection, psycopg.connect(url, options=path) as other:  # noqa: SIM117
+        with connection.cursor() as cursor, cursor.copy(into) as copy:
             for seal, listed in chain(entries, days):
+                month = months.month_of(seal.day)
                 copy.write(
                     "".join(
-                        f"{SITE}\t{entry.receipt}\t0\taccept\t{entry.day}\t{rest}\t{seal.number}\t{place}\n"
+                        f"{SITE}\t{entry.receipt}\t0\taccept\t{entry.day}\t{rest}\t{seal.number}\t{place}\t{month}\n"
                         for place, entry in enumerate(listed)
                     )
                 )
                 values = (seal.number, seal.day, seal.size, seal.root, seal.previous, seal.signature)
                 other.execute(added, (SITE, *values, b"".join(seal.leaves or ())))
-        connection.execute("ALTER TABLE ledger ADD PRIMARY KEY (site, receipt, step)")
-        connection.execute("CREATE INDEX ledger_waiting ON ledger (site, receipt, step) WHERE seal IS NULL")
-        connection.execute("CREATE INDEX ledger_sealed ON ledger (site, seal, place) WHERE seal IS NOT NULL")
     with psycopg.connect(url, options=path, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE ledger")
         connection.execute("CHECKPOINT")
@@ -129,10 +132,13 @@ def size_of_postgres(url: str) -> str:
     """Return the size of the ledger on disk."""
     import psycopg
 
-    query = "SELECT pg_total_relation_size('consent_mw.ledger'), pg_total_relation_size('consent_mw.seals')"
+    query = (
+        "SELECT sum(pg_total_relation_size(inhrelid)), pg_total_relation_size('consent_mw.seals') FROM pg_inherits "
+        "WHERE inhparent = 'consent_mw.ledger'::regclass"
+    )
     with psycopg.connect(url) as connection:
         ((ledger, seals),) = connection.execute(query).fetchall()
-    return f"{ledger / 1e9:.2f} GB entries and their indexes, {seals / 1e9:.2f} GB seals"
+    return f"{float(ledger) / 1e9:.2f} GB entries and their indexes, {seals / 1e9:.2f} GB seals"
 
 
 @contextmanager
@@ -240,7 +246,9 @@ def measure(store: str, entries: int, days: int, progress: Callable[[str], None]
             assert found.ok and found.entries == entries, found
             yield f"verify, {jobs} processes", f"{taken:.0f} s, {entries / taken:,.0f} entries/s"
             progress("appending")
-            yield "append, 4 processes", f"{appends_per_second(url, 20_000):,.0f} entries/s"
+            for threads in (1, 16):
+                rate = appends_per_second(url, 20_000, threads)
+                yield f"append, 4 processes of {threads} threads", f"{rate:,.0f} entries/s"
             taken, (sealed, longest) = timed(lambda: seal_everything(url))
             yield f"seal {sealed:,} entries", f"{taken:.1f} s; another client waited {longest * 1000:.0f} ms at most"
             taken, found = timed(lambda: verify(records, since=checkpoint, **what))
@@ -256,6 +264,9 @@ def measure(store: str, entries: int, days: int, progress: Callable[[str], None]
             before = entries_of(1, days, entries)[0].day + 3
             taken, purged = timed(lambda: records.purge(before))
             yield f"purge {purged:,} entries, those of a day or two", f"{taken:.1f} s"
+            before = TODAY - days // 2
+            taken, purged = timed(lambda: records.purge(before))
+            yield f"purge {purged:,} entries, the older half", f"{taken:.1f} s"
         yield "peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
 
 

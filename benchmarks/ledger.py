@@ -187,11 +187,19 @@ def grants_per_second(port: int, count: int) -> float:
 # -- the store alone
 
 
-def _append(url: str, count: int, done: multiprocessing.SimpleQueue[int]) -> None:
+def _append(url: str, count: int, threads: int, done: multiprocessing.SimpleQueue[int]) -> None:
     with closing(open_records(url, site=SITE)) as records:
-        for _ in range(count):
-            records.append(entry())
-    done.put(count)
+
+        def work() -> None:
+            for _ in range(count):
+                records.append(entry())
+
+        working = [threading.Thread(target=work) for _ in range(threads)]
+        for thread in working:
+            thread.start()
+        for thread in working:
+            thread.join()
+    done.put(count * threads)
 
 
 def entry() -> Entry:
@@ -209,9 +217,9 @@ def entry() -> Entry:
     )
 
 
-def appends_per_second(url: str, count: int) -> float:
+def appends_per_second(url: str, count: int, threads: int = 1) -> float:
     """Return how many entries the processes append per second, with as many processes as workers."""
-    return _rate(count, WORKERS, lambda queue: (_append, (url, count // WORKERS, queue)))
+    return _rate(count, WORKERS, lambda queue: (_append, (url, count // WORKERS // threads, threads, queue)))
 
 
 def _rate(count: int, processes: int, work: Callable[..., tuple[Callable[..., None], tuple[object, ...]]]) -> float:

@@ -1,10 +1,11 @@
 """
 Records in PostgreSQL 12 or newer, for sites on several machines; needs psycopg 3.
 
-Each entry is one auto-committed INSERT, so that no append waits for another. It is durable when the call
-returns: ``synchronous_commit`` is switched on for the session if it is off, and a server with ``fsync = off`` is
-refused. The tables are in their own schema, ``consent_mw``, so they can be in the application's database. Several sites
-can share them.
+An entry is durable when its append returns: ``synchronous_commit`` is switched on for the session if it is off, and a
+server with ``fsync = off`` is refused. Threads that append together share a commit
+(:mod:`consent_mw.records.postgres.batches`). The tables are in their own schema, ``consent_mw``, so they can be in the
+application's database. Several sites can share them. The ledger is partitioned by the months of its seals
+(:mod:`consent_mw.records.postgres.months`).
 
 An operation that a visitor waits for fails after at most :data:`WAIT` seconds, even if the server is frozen.
 
