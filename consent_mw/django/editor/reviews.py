@@ -19,7 +19,7 @@ from consent_mw.config.config_file import ConfigText
 from consent_mw.config.editable import change_rows
 from consent_mw.config.toml_edit import Edit
 from consent_mw.config.toml_lines import Path
-from consent_mw.django.editor.sections import TEXT_NAMES
+from consent_mw.django.editor.sections import text_name
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import missing_texts
 
@@ -65,7 +65,7 @@ def _name(path: Path) -> str:
     first, *rest = path
     if first == "texts" and len(rest) > 1:
         key = ".".join(map(str, rest[1:]))
-        return f"{TEXT_NAMES.get(key, key)}, {language_name(str(rest[0]))}"
+        return f"{text_name(key)}, {language_name(str(rest[0]))}"
     if first == "services" and rest:
         return " ".join(["Service", str(rest[0]), *(f"· {'.'.join(map(str, rest[1:]))}" for _ in rest[1:2])])
     if first == "links" and rest:

@@ -26,7 +26,7 @@ from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import wording
 
-__all__ = ["SECTIONS", "TEXT_NAMES", "Group", "facts", "look", "service", "services", "texts"]
+__all__ = ["SECTIONS", "Group", "facts", "look", "service", "services", "text_name", "texts"]
 
 #: A heading, a note, whether the group is folded, and its fields.
 Group = tuple[str, str, bool, list[Field]]
@@ -42,8 +42,10 @@ _TEXT_GROUPS = (
     ("Counting", ("count.",), True),
     ("Errors", ("error.",), True),
 )
-#: What owners change most, in their words; the others go by their keys, as in docs/languages.md.
-TEXT_NAMES = {
+#: The longest text that is its own name, in characters.
+_LONGEST_NAME = 60
+#: What owners change most, in their words.
+_TEXT_NAMES = {
     "banner.title": "Title",
     "banner.text": "First sentence, before the purposes",
     "banner.promise": "Promise, after the purposes",
@@ -53,6 +55,13 @@ TEXT_NAMES = {
     "banner.always": "Beside necessary services",
     "banner.saved": "After an answer",
     "banner.counted": "About counting",
+    "banner.counted.more": "Link to more about counting",
+    "gpc.short": "Beside what an opt-out signal keeps off",
+    "gpc.banner": "To visitors whose browser sends an opt-out signal",
+    "gpc.page": "The same, on the page of choices",
+    "changed.on": "Asked again after a change that the site describes",
+    "changed.plain": "Asked again after another change",
+    "changed.expired": "Asked again since the choice is too old",
     "action.accept-all": "Button that accepts everything",
     "action.reject-all": "Button that rejects everything",
     "action.choose": "Button that opens the choices",
@@ -66,6 +75,7 @@ TEXT_NAMES = {
     "placeholder.allow": "Button that allows the service",
     "placeholder.more": "Link to all choices",
 }
+_PURPOSE_PARTS = {"label": "name", "description": "description", "profiles": "description, where it profiles"}
 _ON_OFF = (("", "Default"), ("true", "On"), ("false", "Off"))
 _COLOUR_NAMES = {
     "paper": "Background",
@@ -219,10 +229,23 @@ def texts(site: Site, tables: Mapping[str, Any], lang: str) -> list[Group]:
     return groups
 
 
+def text_name(key: str) -> str:
+    """Return the name of a text for its owner: in words, as part of a purpose, or the English text itself."""
+    if key in _TEXT_NAMES:
+        return _TEXT_NAMES[key]
+    group, _, part = key.partition(".")
+    english = wording("en")
+    if group == "purpose":
+        purpose, _, part = part.partition(".")
+        return f"{english[f'purpose.{purpose}.label']}: {_PURPOSE_PARTS[part]}"
+    text = english.get(key, key)
+    return f"“{text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME].rsplit(' ', 1)[0] + ' …'}”"
+
+
 def _text(tables: Mapping[str, Any], lang: str, key: str, built_in: Mapping[str, str]) -> Field:
     usual = built_in.get(key, "")
     kind = "text" if len(usual) > 60 else "line"
-    label = TEXT_NAMES.get(key, key)
+    label = text_name(key)
     return Field(text_path(tables, lang, key), label, kind, usual=usual, lang=lang, key=f"text/{key}")
 
 

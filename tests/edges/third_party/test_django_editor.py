@@ -148,6 +148,13 @@ def owner(project: None, tmp_path: Path) -> Iterator[Owner]:
     User.objects.all().delete()
 
 
+def test_every_text_of_a_form_has_a_name_in_words(owner: Owner) -> None:
+    """No field of a text goes by its key."""
+    labels = re.findall(r"<label[^>]*>([^<]*)</label>", owner.page("texts/?language=de"))
+    assert len(labels) > 100
+    assert [label for label in labels if re.fullmatch(r"[a-z]+([.-][a-z]+)+", label.strip())] == []
+
+
 def test_a_text_is_changed_and_nothing_else(owner: Owner) -> None:
     """What changes is shown and confirmed; every other character of the file stays."""
     review = owner.fill_in("texts/?language=de", **{"text/banner.title": "Ihre Wahl"})
