@@ -93,8 +93,11 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       await kit.load(path, plan).catch(() => { detail.reload = true; });
     }
     doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
-    if (detail.reload) location.reload();
-    else if (more) kit.release(() => location.reload());
+    if (detail.reload) {
+      // On a reload Firefox gives a frame in the markup its former address, even if the frame is held by then.
+      doc.querySelectorAll('iframe').forEach(el => el.remove());
+      location.reload();
+    } else if (more) kit.release(() => location.reload());
   };
 
   const worn = new Set();
