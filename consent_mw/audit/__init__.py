@@ -34,6 +34,9 @@ scripts do is added to the report.
 :mod:`consent_mw.audit.browser_page`        records one view of one page
 :mod:`consent_mw.audit.browser_views`       the recorded data, and their form in a report
 :mod:`consent_mw.audit.browser_findings`    the findings from a browser
+:mod:`consent_mw.audit.firefox`             an installed Firefox, used like Playwright's browser
+:mod:`consent_mw.audit.firefox_page`        a tab of it, with its elements and requests
+:mod:`consent_mw.audit.bidi`                starts it, and speaks WebDriver BiDi with it
 :mod:`consent_mw.audit.notices`             finds a notice, judges its buttons and presses them
 ==========================================  ======================================================
 

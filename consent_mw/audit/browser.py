@@ -21,12 +21,14 @@ from collections.abc import AsyncIterator
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from contextlib import asynccontextmanager
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import cast
 from urllib.parse import urlsplit
 
 from consent_mw.audit.browser_page import LiveBounds
@@ -50,11 +52,28 @@ from consent_mw.errors import ConsentError
 if TYPE_CHECKING:
     from playwright.async_api import Browser
     from playwright.async_api import BrowserContext
+    from playwright.async_api import Error
     from playwright.async_api import Playwright
     from playwright.async_api import Route
 
-__all__ = ["NO_SCRIPTS", "LivePlan", "LiveWalk", "NoBrowser", "browse", "launched", "walk_in"]
+    from consent_mw.audit.firefox import Firefox
 
+__all__ = [
+    "CHROMIUM",
+    "ENGINES",
+    "FIREFOX",
+    "NO_SCRIPTS",
+    "LivePlan",
+    "LiveWalk",
+    "NoBrowser",
+    "browse",
+    "launched",
+    "walk_in",
+]
+
+CHROMIUM, FIREFOX = "chromium", "firefox"
+#: The browsers that an audit can use.
+ENGINES = (CHROMIUM, FIREFOX)
 #: Suffix of the name of a pass without scripts.
 NO_SCRIPTS = ", without scripts"
 #: Seconds for closing a profile or a browser.
@@ -69,6 +88,7 @@ _CANDIDATES = (
     "google-chrome",
     "google-chrome-stable",
 )
+_FIREFOXES = ("firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox")
 _HOST = re.compile(r"[A-Za-z0-9.-]+")
 
 
@@ -122,25 +142,32 @@ def browse(
     plan: LivePlan,
     executable: str = "",
     told: Callable[[int, str], object] = lambda *_: 0,
+    engine: str = CHROMIUM,
 ) -> LiveWalk:
     """
-    Start a Chromium and visit pages with it.
+    Start a browser and visit pages with it.
 
     Raises:
         NoBrowser: Playwright or the browser is not installed.
     """
 
     async def run() -> LiveWalk:
-        async with launched(target.origin, plan.hosts, executable) as browser:
+        async with launched(target.origin, plan.hosts, executable, engine) as browser:
             return await walk_in(browser, target, paths, plan, told)
 
     return asyncio.run(run())
 
 
 @asynccontextmanager
-async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> AsyncIterator[Browser]:
+async def launched(
+    origin: str, hosts: Sequence[str], executable: str = "", engine: str = CHROMIUM
+) -> AsyncIterator[Browser]:
     """
-    Start a Chromium that can reach only the site and the allowed hosts.
+    Start a browser that can reach only the site and the allowed hosts.
+
+    Args:
+        executable: Path of the browser; empty for the one that is found.
+        engine: One of :data:`ENGINES`.
 
     Raises:
         NoBrowser: Playwright or the browser is not installed.
@@ -149,6 +176,11 @@ async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> A
         from playwright.async_api import async_playwright
     except ImportError:
         raise NoBrowser("A browser needs Playwright: pip install 'consent_mw[audit]'.") from None
+    if engine == FIREFOX:
+        async with _firefox(origin, hosts, executable) as firefox:
+            # It has the methods of Playwright's browser that are used here.
+            yield cast("Browser", firefox)
+        return
     async with async_playwright() as playwright:
         browser = await _start(playwright, _flags(origin, hosts), executable)
         try:
@@ -158,12 +190,35 @@ async def launched(origin: str, hosts: Sequence[str], executable: str = "") -> A
                 await asyncio.wait_for(browser.close(), _CLOSING)
 
 
-def _flags(origin: str, hosts: Sequence[str]) -> list[str]:
+@asynccontextmanager
+async def _firefox(origin: str, hosts: Sequence[str], executable: str) -> AsyncIterator[Firefox]:
+    from playwright.async_api import Error
+
+    try:
+        from consent_mw.audit.firefox import running_firefox
+    except ImportError:
+        raise NoBrowser("Firefox needs websocket-client: pip install 'consent_mw[audit]'.") from None
+    path = executable or next((found for name in _FIREFOXES if (found := shutil.which(name))), None)
+    if path is None:
+        raise NoBrowser("No Firefox was found: install Firefox, or name one with --browser-path.")
+    async with AsyncExitStack() as stack:
+        try:
+            firefox = await stack.enter_async_context(running_firefox(path, _reachable(origin, hosts)))
+        except Error as error:
+            raise NoBrowser(f"{path} did not start: {_first_line(error)}") from None
+        yield firefox
+
+
+def _reachable(origin: str, hosts: Sequence[str]) -> list[str]:
+    """Return the hosts that a browser may reach; ``*`` for all."""
     own = urlsplit(origin).hostname or "localhost"
-    allowed = [own, *(host for host in hosts if _HOST.fullmatch(host))]
+    return list(dict.fromkeys([own, *(host for host in hosts if host == "*" or _HOST.fullmatch(host))]))
+
+
+def _flags(origin: str, hosts: Sequence[str]) -> list[str]:
     flags = ["--disable-quic", "--disable-component-update"]
     if "*" not in hosts:
-        rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in dict.fromkeys(allowed))])
+        rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in _reachable(origin, hosts))])
         flags.append(f"--host-resolver-rules={rules}")
     return flags
 
@@ -183,8 +238,12 @@ async def _start(playwright: Playwright, flags: list[str], executable: str) -> B
         try:
             return await playwright.chromium.launch(executable_path=path, args=flags, chromium_sandbox=sandbox)
         except Error as error:
-            why = error.message.strip().partition("\n")[0]
-    raise NoBrowser(f"{path} did not start: {why[:200]}")
+            why = _first_line(error)
+    raise NoBrowser(f"{path} did not start: {why}")
+
+
+def _first_line(error: Error) -> str:
+    return error.message.strip().partition("\n")[0][:200]
 
 
 async def walk_in(
@@ -229,8 +288,16 @@ class _Visits:
         self._profile = profile
         self._deadline = time.monotonic() + plan.seconds
 
+    @property
+    def _is_firefox(self) -> bool:
+        return self._browser.browser_type.name == FIREFOX
+
     async def all(self) -> None:
         """Make all visits that apply to the site."""
+        if self._is_firefox:
+            from consent_mw.audit.firefox import BLIND_SPOTS
+
+            self.found.unseen += [("in Firefox", blind) for blind in BLIND_SPOTS]
         await self._visitor(UNTOUCHED)
         await self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False)
         await self._visitor(GPC, objects=True)
@@ -254,7 +321,7 @@ class _Visits:
         """Run one visitor: view the pages, or choose on the first page and then view all of them."""
         from playwright.async_api import Error
 
-        if self._plan.passes and name not in self._plan.passes:
+        if (self._plan.passes and name not in self._plan.passes) or (self._is_firefox and not scripts):
             return
         watch = StorageWatch()
         try:
@@ -392,7 +459,7 @@ class _Visits:
             recorder.record.problems.append("the page did not answer any more")
         except Error as error:
             if not recorder.was_closed:
-                recorder.record.problems.append(error.message.strip().partition("\n")[0][:200])
+                recorder.record.problems.append(_first_line(error))
         try:
             page = await asyncio.wait_for(recorder.end(), _SLACK)
         except (TimeoutError, Error, AssertionError):

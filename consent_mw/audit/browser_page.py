@@ -8,7 +8,8 @@ Two sources are combined. Chromium's DevTools protocol
 (https://chromedevtools.github.io/devtools-protocol/tot/Network/) reports the requests and sockets of a page with their
 initiator: the line of the HTML, the script with its line and column, or a redirect. Playwright reports all requests of
 the page, including those of workers and of frames in other processes, but without an initiator. A request that only
-Playwright reports is recorded with its frame.
+Playwright reports is recorded with its frame. An installed Firefox reports all requests in one way, and
+:mod:`consent_mw.audit.firefox` knows which script called for an address.
 
 Cookies are read from the browser. Who set a cookie is known from the response header, or from wrappers around the
 page's storage APIs, which are injected before any of its scripts and report names, never values.
@@ -34,10 +35,13 @@ from consent_mw.audit.browser_views import Cause
 from consent_mw.audit.browser_views import KeptItem
 from consent_mw.audit.browser_views import LivePage
 from consent_mw.audit.browser_views import LiveRequest
+from consent_mw.audit.browser_views import cause_in_stack
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
     from playwright.async_api import Page
+
+    from consent_mw.audit.firefox_page import FirefoxRequest
 
 __all__ = ["LiveBounds", "PageRecorder", "StorageWatch"]
 
@@ -137,21 +141,12 @@ class StorageWatch:
         with suppress(ValueError, TypeError):
             kind, name, stack = json.loads(str(text)[:4_000])
             if len(self.setters) < _MOST_NAMES:
-                self.setters.setdefault((str(kind), str(name)), _place_in(str(stack)))
+                self.setters.setdefault((str(kind), str(name)), str(cause_in_stack(str(stack)) or "script"))
 
     def set_by_header(self, name: str, url: str) -> None:
         """Record that a response header set a cookie."""
         if len(self.setters) < _MOST_NAMES:
             self.setters.setdefault(("cookie", name[:_NAME]), f"header of {url[:_ADDRESS]}")
-
-
-def _place_in(stack: str) -> str:
-    """Return the first place in a stack trace of Chromium or Firefox that is an address."""
-    for line in stack.splitlines():
-        start = line.find("http")
-        if start >= 0:
-            return f"script {line[start:].strip().rstrip(')')[:300]}"
-    return "script"
 
 
 class PageRecorder:
@@ -174,9 +169,12 @@ class PageRecorder:
         self._addresses: dict[str, str] = {}
         self._raw: list[tuple[str, str, str]] = []
         self._others: list[tuple[str, str, str]] = []
-        self._open: set[int] = set()
+        self._of_firefox: list[FirefoxRequest] = []
+        #: Requests of this page that have not ended, with their addresses.
+        self._open: dict[int, str] = {}
         self._changed = time.monotonic()
         self._loaded = 0
+        self._has_download = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._is_stuck = False
 
@@ -184,6 +182,10 @@ class PageRecorder:
     def was_closed(self) -> bool:
         """Whether the page was closed because it exceeded a limit."""
         return self._closing is not None
+
+    @property
+    def _is_chromium(self) -> bool:
+        return self._context.browser is not None and self._context.browser.browser_type.name == "chromium"
 
     @property
     def page(self) -> Page:
@@ -203,13 +205,13 @@ class PageRecorder:
         page = self._page = await self._context.new_page()
         page.set_default_timeout(bounds.seconds * 1000)
         page.on("dialog", lambda dialog: asyncio.ensure_future(_dismissed(dialog)))
-        page.on("download", lambda download: asyncio.ensure_future(_cancelled(download)))
+        page.on("download", self._downloads)
         page.on("crash", lambda _: self._problem("the tab crashed"))
         page.on("popup", lambda popup: asyncio.ensure_future(_closed(popup)))
         self._context.on("request", self._began)
         self._context.on("requestfinished", self._ended)
         self._context.on("requestfailed", self._ended)
-        if self._context.browser is not None and self._context.browser.browser_type.name == "chromium":
+        if self._is_chromium:
             session = await self._context.new_cdp_session(page)
             session.on("Network.requestWillBeSent", self._sent)
             session.on("Network.webSocketCreated", self._socket)
@@ -236,7 +238,7 @@ class PageRecorder:
         deadline = time.monotonic() + self._bounds.seconds
         try:
             await self.page.goto(self._origin + self.record.path, wait_until="commit")
-            await self.page.wait_for_load_state("load", timeout=max(deadline - time.monotonic(), 0.1) * 1000)
+            await self._loaded_or_left(max(deadline - time.monotonic(), 0.1))
         except TookTooLong:
             self._problem(f"it was still loading after {self._bounds.seconds:g} seconds")
         except Error as error:
@@ -255,6 +257,17 @@ class PageRecorder:
         await asyncio.sleep(self._bounds.linger)
         await self.settle(max(deadline - time.monotonic(), 0.1))
 
+    async def _loaded_or_left(self, seconds: float) -> None:
+        """Wait until the page is loaded, or a download has taken its place: then it never is."""
+        loading = asyncio.ensure_future(self.page.wait_for_load_state("load", timeout=seconds * 1000))
+        leaving = asyncio.ensure_future(self._has_download.wait())
+        await asyncio.wait((loading, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if loading.done():
+            loading.result()
+        else:
+            loading.cancel()
+
     async def settle(self, seconds: float) -> None:
         """Wait until the page makes no more requests, for at most that many seconds."""
         until = time.monotonic() + seconds
@@ -270,6 +283,7 @@ class PageRecorder:
         """Discard what was recorded so far: only what follows counts."""
         self._raw.clear()
         self._others.clear()
+        self._of_firefox.clear()
         self._changed = time.monotonic()
 
     async def end(self) -> LivePage:
@@ -282,6 +296,10 @@ class PageRecorder:
             with suppress(Error, TimeoutError):
                 await asyncio.wait_for(self.page.evaluate(_LEAVING), self._step)
                 await asyncio.sleep(_LOOK * 2)
+                if not self._is_chromium:
+                    # Firefox reports a request from another process than the one that made it.
+                    self._changed = time.monotonic()
+                    await self.settle(self._step)
         with suppress(Error, TimeoutError):
             await asyncio.wait_for(self.page.close(), self._step)
         for name, listener in (
@@ -308,10 +326,13 @@ class PageRecorder:
 
     def _began(self, request: Any) -> None:
         self._changed = time.monotonic()
-        if request.resource_type not in _OPEN_ENDED:
-            self._open.add(id(request))
-        if len(self._others) >= self._bounds.requests:
+        if request.resource_type not in _OPEN_ENDED and self._is_own(request):
+            self._open[id(request)] = request.url
+        if len(self._others) + len(self._of_firefox) >= self._bounds.requests:
             self._too_much(f"it made more than {self._bounds.requests:,} requests")
+            return
+        if not self._is_chromium:
+            self._of_firefox.append(request)
             return
         if request.url.startswith(("http:", "https:")):
             frame = ""
@@ -319,9 +340,26 @@ class PageRecorder:
                 frame = request.frame.url
             self._others.append((request.url[:_ADDRESS], request.resource_type, frame))
 
+    def _is_own(self, request: Any) -> bool:
+        """Return whether a request is not one of a window that the page opened, whose end is not reported."""
+        try:
+            return request.frame.page is self._page
+        except Exception:  # the request of a service worker, or the first one of another window
+            return not request.is_navigation_request()
+
+    def _downloads(self, download: Any) -> None:
+        """Cancel a download, whose request never ends."""
+        self._open = {id_: url for id_, url in self._open.items() if url != download.url}
+        self._has_download.set()
+        asyncio.ensure_future(_cancelled(download))
+
     def _ended(self, request: Any) -> None:
         self._changed = time.monotonic()
-        self._open.discard(id(request))
+        self._open.pop(id(request), None)
+        if not self._is_chromium:
+            self._count(request.received)
+            for name in request.cookies_set:
+                self._watch.set_by_header(name, request.url)
 
     def _sent(self, event: Mapping[str, Any]) -> None:
         self._changed = time.monotonic()
@@ -350,7 +388,10 @@ class PageRecorder:
                     self._watch.set_by_header(line.partition("=")[0].strip(), url)
 
     def _received(self, event: Mapping[str, Any]) -> None:
-        self._loaded += event.get("dataLength", 0)
+        self._count(event.get("dataLength", 0))
+
+    def _count(self, size: int) -> None:
+        self._loaded += size
         if self._loaded > self._bounds.size:
             self._too_much(f"it loaded more than {self._bounds.size:,} bytes")
 
@@ -378,6 +419,7 @@ class PageRecorder:
             self.record.kept.append(KeptItem("cookie", name, cookie.get("domain", ""), days, setter))
 
     def _requests(self) -> list[LiveRequest]:
+        self._explain_firefox()
         known = {url for url, _, _ in self._raw}
         found = [LiveRequest(url, kind, self._chain(url), body) for url, kind, body in self._raw]
         for url, kind, frame in self._others:
@@ -386,6 +428,20 @@ class PageRecorder:
                 cause = Cause("frame", frame) if frame and frame != url else Cause("worker", "")
                 found.append(LiveRequest(url, kind, (cause, *self._chain(frame))))
         return found
+
+    def _explain_firefox(self) -> None:
+        """Add the requests in Firefox, whose causes and bodies are complete only now."""
+        for request in self._of_firefox:
+            callers, document = request.frame.page.context.callers, request.frame.document[:_ADDRESS]
+            url, kind = request.url.partition("#")[0][:_ADDRESS], request.resource_type
+            if url not in callers and (socket := url.replace("http", "ws", 1)) in callers:
+                url, kind = socket, "websocket"
+            if request.redirected_from:
+                cause = Cause("redirect", request.redirected_from[:_ADDRESS])
+            else:
+                cause = callers.get(url) or Cause("visit" if document in (url, "about:blank") else "frame", document)
+            self._causes.setdefault(url, cause)
+            self._raw.append((url, kind, (request.post_data_buffer or b"").decode("utf-8", "replace")[:_BODY]))
 
     def _chain(self, url: str) -> tuple[Cause, ...]:
         """Return the chain of causes of a request, up to the page itself."""

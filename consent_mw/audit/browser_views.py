@@ -7,14 +7,19 @@ parameters, cookies or keys, which may be personal.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from dataclasses import field
 from urllib.parse import urlsplit
 
-__all__ = ["Cause", "KeptItem", "LivePage", "LiveRequest", "ShownRequest", "ShownView"]
+__all__ = ["Cause", "KeptItem", "LivePage", "LiveRequest", "ShownRequest", "ShownView", "cause_in_stack"]
 
 #: How many characters of an address are shown.
 _SHOWN = 200
+#: A place in a stack trace: ``name@https://…:1:2`` in Firefox, ``at name (https://…:1:2)`` in Chromium.
+_PLACE = re.compile(r"(@?)(https?://\S+?):(\d+):(\d+)\)?$")
+#: The frames of the audit's own wrappers, which in Firefox have the address of the document.
+_WRAPPERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,14 @@ class Cause:
     def __str__(self) -> str:
         place = f":{self.line}:{self.column}" if self.line else ""
         return f"{self.how} {self.url.partition('?')[0].partition('#')[0]}{place}"
+
+
+def cause_in_stack(stack: str) -> Cause | None:
+    """Return the script that called one of the audit's wrappers, from the stack trace that the wrapper took."""
+    found = [match for line in stack.splitlines() if (match := _PLACE.search(line.strip()))]
+    if found and found[0][1]:
+        found = found[_WRAPPERS:]
+    return Cause("script", found[0][2], int(found[0][3]), int(found[0][4])) if found else None
 
 
 @dataclass(frozen=True, slots=True)

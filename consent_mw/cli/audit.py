@@ -110,11 +110,29 @@ def _limits(given: Mapping[str, Any]) -> tuple[Limits, Bounds]:
     return limits, Bounds(given["patience"], given["size"])
 
 
-@click.command()
+class _BrowserNamed(click.Command):
+    """A command whose ``--browser`` may be followed by the name of a browser, and otherwise means Chromium."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the name where there is none, so that what follows is not taken for it."""
+        given = list(args)
+        for place, word in enumerate(args):
+            if word == "--":
+                break
+            if word == "--browser" and args[place + 1 : place + 2] not in (["chromium"], ["firefox"]):
+                given[place] = "--browser=chromium"
+        return super().parse_args(ctx, given)
+
+
+@click.command(cls=_BrowserNamed)
 @click.argument("target")
 @_limited
-@click.option("--browser", is_flag=True, help="Look at the pages in Chromium as well (consent_mw[audit]).")
-@click.option("--browser-path", default="", metavar="FILE", help="The Chromium to use; else the one that is found.")
+@click.option(
+    "--browser",
+    type=click.Choice(("chromium", "firefox")),
+    help="Look at the pages in it as well; without a name, in Chromium (consent_mw[audit]).",
+)
+@click.option("--browser-path", default="", metavar="FILE", help="The browser's program; else the one that is found.")
 @click.option(
     "--linger", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds after a page is quiet."
 )
@@ -218,7 +236,7 @@ class _Look:
         walk = _walk(target, self._reader, paths, self._limits, self._given["quiet"])
         report = report_of(name, walk, self._reader, self._today)
         seen = [page.path for page in walk.pages.get(UNTOUCHED, []) if page.is_page]
-        if not self._given["browser"] or not seen:
+        if self._given["browser"] is None or not seen:
             return report, None
         live = _browse(target, seen, self._given)
         add_browser(report, live, self._reader, target.origin)
@@ -271,7 +289,7 @@ def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> 
         state=given["state"],
     )
     with _progress(given["quiet"]) as told:
-        return browse(target, paths, plan, given["browser_path"], told)
+        return browse(target, paths, plan, given["browser_path"], told, given["browser"])
 
 
 def _state_of(file: Path) -> dict[str, Any]:

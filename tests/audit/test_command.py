@@ -177,7 +177,8 @@ def test_a_browser_sees_what_a_script_loads(small: str, capsys: pytest.CaptureFi
     assert causes[0][0] == "script https://localhost/a.js:1:17"
 
 
-def test_a_browser_that_is_not_there_is_said(small: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message names the file, and the command could not look."""
-    assert main(["audit", small, "-q", "--browser", "--browser-path", "/nowhere/chromium"]) == UNABLE
-    assert "/nowhere/chromium" in capsys.readouterr().err
+@pytest.mark.parametrize("named", [["--browser"], ["--browser", "chromium"], ["--browser", "firefox"]])
+def test_a_browser_that_is_not_there_is_said(small: str, named: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the file, and the command could not look; a target may follow the option."""
+    assert main(["audit", "-q", "--browser-path", "/nowhere/browser", *named, small]) == UNABLE
+    assert "/nowhere/browser did not start" in capsys.readouterr().err

@@ -101,6 +101,7 @@ ON_DEMAND = (
     "zstandard",
     "prometheus_client",
     "playwright",
+    "websocket",
     "django",
     "starlette",
 )
