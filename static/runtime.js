@@ -17,7 +17,7 @@
 
   const setting = name => own.getAttribute('data-cmw-' + name) || '';
   // Resolved against the page's address, since a base element could send our requests elsewhere.
-  const root = new URL(setting('root'), location.href);
+  const root = new URL(setting('root'), location);
   const at = path => root + path;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
     work(el);
