@@ -86,6 +86,7 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
 
     if scan.Scanner is None:
         raise SystemExit("the library was not loaded")
+    words = scan.Words({b"script": 1, b"a": 1}, {b"tex": 1}) if scan.Words is not None else None
     scanned = rewritten = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -96,6 +97,7 @@ def scan_on(seconds: float, seed: int) -> tuple[int, int]:
             scanning.check(cut, scanning.tags_in(cut))
             text = bytes(cut[-5:])
             assert not text or scan.occurs(cut, (b"<!--#", text)), text  # noqa: S101 -- it stands at the very end
+            assert words is None or len(words.found_in(cut)) <= size + 1  # noqa: S101 -- it reads to the very end
         repetitive = following.repetitive_page(chance)
         part = repetitive[: chance.randrange(len(repetitive)) + 1]
         following.follow_from_all(exactly(part))

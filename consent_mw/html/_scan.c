@@ -24,6 +24,9 @@
  * all other cases it returns the position, and Python goes on: for tags that were never seen, elements that change how
  * the following bytes are read (svg, style, select), and plans that leave an element out or rename it.
  *
+ * `Words` does a part of the search for code that belongs to a service (consent_mw.html.code): it returns the words of a
+ * script that may be in a signature, and Python compares them. Most scripts have none.
+ *
  * So nothing is decided here. A tag is passed over because the tables say that its name and attributes are harmless, or
  * because Python said so of the same bytes. The tables come from Syntax.tables and have the same words as the patterns.
  * The word lists in this file name their counterparts in tokens.py, and the tests compare the two.
@@ -1229,6 +1232,105 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return (PyObject *)self;
 }
 
+/* -- words of scripts */
+
+/* The length of a beginning: consent_mw.html.code._FIRST. */
+#define BEGINNING 3
+
+typedef struct {
+    PyObject_HEAD
+    Names words, beginnings;
+} Words;
+
+static inline int begins_word(uint8_t byte) { return IS(byte, LETTER) || byte == '_' || byte == '$'; }
+
+/* Append the words in a buffer that may be known, each as often as it occurs; return -1 with an exception on failure. */
+static int append_words(const Words *self, Ptr at, Ptr end, PyObject *found)
+{
+    while (at < end) {
+        if (!begins_word(*at)) {
+            at++;
+            continue;
+        }
+        Ptr word = at;
+        while (at < end && (begins_word(*at) || IS(*at, DIGIT)))
+            at++;
+        if (!flags_of(&self->words, word, at) &&
+            !(at - word >= BEGINNING && flags_of(&self->beginnings, word, word + BEGINNING)))
+            continue;
+        PyObject *text = PyBytes_FromStringAndSize((const char *)word, at - word);
+        int failed = text == NULL || PyList_Append(found, text) < 0;
+        Py_XDECREF(text);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *words_found_in(PyObject *self, PyObject *given)
+{
+    Py_buffer view;
+    if (open_buffer(given, 0, &view) < 0)
+        return NULL;
+    PyObject *found = PyList_New(0);
+    Ptr begin = view.len ? view.buf : (Ptr)"";
+    if (found != NULL && append_words((const Words *)self, begin, begin + view.len, found) < 0)
+        Py_CLEAR(found);
+    PyBuffer_Release(&view);
+    return found;
+}
+
+static void words_dealloc(PyObject *object)
+{
+    Words *self = (Words *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    free_texts(self->words.slots, (size_t)self->words.mask + 1);
+    free_texts(self->beginnings.slots, (size_t)self->beginnings.mask + 1);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+static PyObject *words_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
+{
+    PyObject *words, *beginnings;
+    static char *names[] = {"words", "beginnings", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "O!O!:Words", names, &PyDict_Type, &words, &PyDict_Type,
+                                     &beginnings))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Words *self = (Words *)allocate(type, 0); /* all zero */
+    if (self == NULL)
+        return NULL;
+    if (fill_names(&self->words, words, UINT32_MAX) < 0 || fill_names(&self->beginnings, beginnings, UINT32_MAX) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static PyMethodDef words_methods[] = {
+    {"found_in", words_found_in, METH_O,
+     "found_in(buffer, /)\n--\n\n"
+     "Return the words in a buffer that are known or begin like known ones; the case of letters is ignored."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot words_slots[] = {
+    {Py_tp_doc, (void *)"The words, and the beginnings of words, by which the signatures of services are indexed."},
+    {Py_tp_new, words_new},
+    {Py_tp_dealloc, words_dealloc},
+    {Py_tp_methods, words_methods},
+    {0, NULL},
+};
+
+static PyType_Spec words_spec = {
+    .name = "consent_mw.html._scan.Words",
+    .basicsize = sizeof(Words),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = words_slots,
+};
+
 /* Return whether a text occurs in a buffer. It is searched for by its last byte, which should be a rare one. */
 static int occurs(Ptr begin, Ptr end, const char *text, size_t length)
 {
@@ -1310,6 +1412,16 @@ static PyType_Spec scanner_spec = {
     .slots = scanner_slots,
 };
 
+static int add_type(PyObject *module, const char *name, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL)
+        return -1;
+    int failed = PyModule_AddObjectRef(module, name, type);
+    Py_DECREF(type);
+    return failed;
+}
+
 static int fill_module(PyObject *module)
 {
     const char *pure = getenv("CONSENT_MW_PURE");
@@ -1317,12 +1429,9 @@ static int fill_module(PyObject *module)
         return 0; /* leave the module empty */
     if (PyModule_AddFunctions(module, module_methods) < 0)
         return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
-    if (type == NULL)
+    if (add_type(module, "Scanner", &scanner_spec) < 0 || add_type(module, "Words", &words_spec) < 0)
         return -1;
-    int failed = PyModule_AddObjectRef(module, "Scanner", type);
-    Py_DECREF(type);
-    return failed || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ? -1 : 0;
+    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -43,12 +43,14 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from functools import cached_property
 from functools import lru_cache
 from typing import NamedTuple
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
+from consent_mw.html import scan
 from consent_mw.html.javascript import Lexer
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
@@ -64,6 +66,8 @@ _ENTRY = 300
 _FIRST = 3
 #: A word in more signatures than this is common.
 _COMMON = 6
+#: So few signatures are searched for one by one.
+_FEW = 8
 #: Words are collected from windows of so many bytes; the overlap is longer than any word in a signature.
 _WINDOW = 1_048_576
 _OVERLAP = 256
@@ -371,6 +375,13 @@ class CodeMatcher:
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
 
+    @cached_property
+    def _table(self) -> scan.WordTable | None:
+        """Finds the words of a script by which signatures may be indexed; None to examine all words."""
+        if scan.Words is None:
+            return None
+        return scan.Words(dict.fromkeys(self._words, 1), dict.fromkeys(self._beginnings, 1))
+
     def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
         """Return the signatures, except those of services that the owner replaces."""
         return [_signature(text, id_) for text, id_ in pairs if id_ not in self._own]
@@ -454,14 +465,20 @@ class CodeMatcher:
 
     def _signatures(self, script: _Script) -> Iterator[tuple[Signature, list[int]]]:
         """Yield the signatures in a script, with their positions."""
-        words = script.words()
+        table, beginnings = self._table, self._beginnings
+        known = script.words() if table is None else set(table.found_in(script.text))
         # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
-        tried = {signature: None for word in words & self._words for signature in self._with_word(word)}
-        beginnings = self._beginnings
-        for word in words:
+        tried = {signature: None for word in known & self._words for signature in self._with_word(word)}
+        for word in known:
             if word[:_FIRST] in beginnings:
                 found = self._beginning_with(word[:_FIRST])
                 tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
+        if table is not None and len(tried) <= _FEW and not self._found.rest:
+            # Mostly none of them occurs, which is cheaper to find out than all words of the script.
+            tried = {signature: None for signature in tried if all(map(script.text.__contains__, signature.words))}
+            if not tried:
+                return
+        words = known if table is None else script.words()
         for signature in (*self._found.rest, *tried):
             if not signature.words <= words:
                 continue

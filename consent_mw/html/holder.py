@@ -669,7 +669,7 @@ class Holder:
     def script_panel(self, tag: bytes, code: bytes) -> Ids:
         """Return the held services whose embeds would appear in place of this script."""
         places = self.policy.places
-        if not places:
+        if not places.has_scripts:
             return ()
         script = tag + code
         known = self.memory.panels.get(script)

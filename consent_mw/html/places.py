@@ -86,6 +86,11 @@ class Places:
         """Whether there are any places."""
         return bool(self._rules or self._codes)
 
+    @property
+    def has_scripts(self) -> bool:
+        """Whether some of them are at scripts."""
+        return bool(self._scripts or self._codes)
+
     def of_element(self, name: bytes, value_of: ValueOf) -> Ids:
         """Return the services whose embeds appear in an element, by its name and attributes."""
         found = [rule.id for rule in self._rules if rule.name in (b"", name) and rule.fits(value_of)]

@@ -12,8 +12,21 @@ from collections.abc import Callable
 from enum import IntFlag
 from types import ModuleType
 from typing import NamedTuple
+from typing import Protocol
 
-__all__ = ["AttributeFlag", "Buffer", "ElementFlag", "EndTagFlag", "Scanner", "Tables", "WalkFlag", "follow", "occurs"]
+__all__ = [
+    "AttributeFlag",
+    "Buffer",
+    "ElementFlag",
+    "EndTagFlag",
+    "Scanner",
+    "Tables",
+    "WalkFlag",
+    "WordTable",
+    "Words",
+    "follow",
+    "occurs",
+]
 
 #: The types of buffer that a page can be read from.
 Buffer = bytes | bytearray | memoryview
@@ -79,6 +92,14 @@ class WalkFlag:
     PIECES = 4
 
 
+class WordTable(Protocol):
+    """Words, and beginnings of words, by which signatures of scripts are indexed."""
+
+    def found_in(self, buffer: Buffer, /) -> list[bytes]:
+        """Return the words in a buffer that are known or begin like known ones; the case of letters is ignored."""
+        ...
+
+
 class Tables(NamedTuple):
     """The tables of a scanner; names are in lower case."""
 
@@ -107,6 +128,9 @@ def _load() -> ModuleType | None:
 _module = _load()
 #: The scanner class; None if Python does the work.
 Scanner = None if _module is None else _module.Scanner
+#: The class that finds words in scripts; None if Python does the work. It gets the words, and the beginnings of others,
+#: as the keys of two dictionaries.
+Words: Callable[[dict[bytes, int], dict[bytes, int]], WordTable] | None = getattr(_module, "Words", None)
 
 
 def _occurs(buffer: Buffer, texts: tuple[bytes, ...]) -> bool:

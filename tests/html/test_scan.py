@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -56,6 +57,7 @@ def test_a_scan_ends_where_the_pattern_ends(seed: int) -> None:
             check(page[:end], (start for start in tags_in(page) if start <= end))
 
 
+_WORD = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*")
 BYTES = [bytes([byte]) for byte in b"<>/!?-='\" \t\n\f\r\v\0&\\(#:.aoZ\x80\xff"]
 WORDS = [
     b"<svg ",
@@ -135,6 +137,23 @@ def test_a_text_occurs_where_it_stands(buffer: bytes, texts: tuple[bytes, ...]) 
     """The library finds a text exactly where Python does, whatever it begins and ends with."""
     for page in (buffer, b"".join([buffer, *texts[-1:]])):
         assert scan.occurs(page, texts) == any(text in page for text in texts)
+
+
+@given(
+    st.lists(st.sampled_from([b"fbq", b"FBQ", b"fb", b"_q$9", b"gtag", b"9gtag", b"gta", b".", b" ", b"\xe4", b"a"]))
+)
+@example([b"gtag", b"gtag"])
+@example([b"9gtag"])
+@example([])
+def test_the_words_found_in_a_script_are_all_that_are_known(pieces: list[bytes]) -> None:
+    """The library finds the words that the pattern finds and that are known, or begin so; case alone adds others."""
+    if scan.Words is None:
+        return
+    script = b"".join(pieces)
+    words, beginnings = {b"fbq", b"_q$9", b"a"}, {b"gta"}
+    found = scan.Words(dict.fromkeys(words, 1), dict.fromkeys(beginnings, 1)).found_in(script)
+    occurring = _WORD.findall(script)
+    assert found == [each for each in occurring if each.lower() in words or each[:3].lower() in beginnings]
 
 
 @pytest.mark.parametrize("position", [-1, 3, 2**40])
