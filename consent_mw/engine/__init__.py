@@ -153,7 +153,7 @@ class Engine:
             self._upkeep.add(task)
         self._upkeep.add(Task("looking for lost records", lost.look, 3, 6, first=2))
         if site.grows:
-            self._upkeep.add(Task("learning", self._growing.share, 1, 1, first=1))
+            self._upkeep.add(Task("learning", self._share, 1, 1, first=1))
             self._upkeep.add(Task("patterns", prepared.prepare_places, _DAY, 2 * _DAY))
         self._shadow = Shadow(site, keys, self.today) if site.mode == "report" else None
         if self._shadow is not None:
@@ -193,6 +193,8 @@ class Engine:
                 self._growing.share()
             except RecordsError as error:
                 logger.error("what the site has learned cannot be read yet: %s", error)
+        if self._shadow is None:
+            self._growing.now().rehearse(site.mount)
 
     @classmethod
     def configured(cls, source: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> Engine:
@@ -379,6 +381,14 @@ class Engine:
         self.observations.flush()
         tidy(self.records, self.today())
         self._parts.sightings.recall(self.records.observed())
+
+    def _share(self) -> None:
+        """Share discoveries with other processes; the notice of a site that has grown is rendered in the background."""
+        before = self._growing.now()
+        self._growing.share()
+        now = self._growing.now()
+        if now is not before:
+            now.rehearse(self._site.mount)
 
     def _share_soon(self) -> None:
         self._upkeep.hurry("learning", self.patience)

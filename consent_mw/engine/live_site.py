@@ -44,6 +44,7 @@ from consent_mw.html.suspects import STRANGER
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
+from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.wording import offered_languages
 from consent_mw.records.observations import SiteObservations
 
@@ -83,6 +84,17 @@ class LiveSite:
     def insertions(self) -> Insertions:
         """The notice's insertions, cached."""
         return Insertions(self.notice)
+
+    def rehearse(self, root: str) -> None:
+        """
+        Render the notice for a visitor who has not chosen, so that the first one does not wait for it.
+
+        Args:
+            root: The full path of the mount.
+        """
+        page = NoticePage(self.undecided, self.languages[0], nonce="", back="/", root=root, key="0")
+        if self.insertions.head(page) and self.insertions.body(replace(page, utf8=True)):
+            _ = self.notice.digest
 
     @cached_property
     def places(self) -> Places:

@@ -20,6 +20,7 @@ from consent_mw.engine import Engine
 from consent_mw.engine import live_site
 from consent_mw.engine import page_view
 from consent_mw.http.request import RequestHead
+from consent_mw.notice.banner import Notice
 from consent_mw.records import open_records
 
 HTML = [("Content-Type", "text/html; charset=utf-8")]
@@ -78,8 +79,7 @@ def test_a_page_is_decided_once(
 ) -> None:
     """Banner, guard, policies, cookies, entity tag and conditions all go by one decision and one language."""
     site = engine(caching=caching)
-    _ = site.now().undecided  # of the site, and kept
-    counted["decide"] = 0
+    counted["decide"] = 0  # the notice was rendered at the start
     exchange = site.exchange(head(("if-none-match", '"a~cmw.s123456789abc"')))
     exchange.request_changes()
     assert exchange.decision.prompt
@@ -92,7 +92,9 @@ def test_a_page_is_decided_once(
 @pytest.mark.parametrize("kind", ["application/json", "text/css", "image/png"])
 def test_nothing_is_decided_for_what_passes(engine: Callable[..., Engine], counted: Counted, kind: str) -> None:
     """A response without a page, a link or a cookie costs no decision."""
-    exchange = engine().exchange(head(("if-none-match", '"a"')))
+    site = engine()
+    counted["decide"] = 0  # the notice was rendered at the start
+    exchange = site.exchange(head(("if-none-match", '"a"')))
     exchange.request_changes()
     exchange.start(200, "OK", [("Content-Type", kind), ("Cache-Control", "public")])
     assert counted["decide"] == 0
@@ -101,7 +103,9 @@ def test_nothing_is_decided_for_what_passes(engine: Callable[..., Engine], count
 
 def test_a_view_that_asks_gets_the_one_decision(engine: Callable[..., Engine], counted: Counted) -> None:
     """However often a view of the application asks, it is decided once."""
-    exchange = engine().exchange(head())
+    site = engine()
+    counted["decide"] = 0  # the notice was rendered at the start
+    exchange = site.exchange(head())
     assert [exchange.decision.allows(name) for name in ("necessary", "analytics")] == [True, False]
     assert counted["decide"] == 1
 
@@ -156,3 +160,28 @@ def test_a_page_leaves_nothing_to_the_garbage_collector(engine: Callable[..., En
             assert view() is None
     finally:
         gc.enable()
+
+
+def test_the_first_page_of_a_process_finds_the_notice_rendered(
+    engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visitor who has not chosen and reads the site's first language does not wait for the notice to be rendered."""
+    started = engine()
+    rendered: list[str] = []
+
+    def counting(name: str) -> None:
+        inner = getattr(Notice, name)
+
+        def render(self: Notice, page: object) -> object:
+            rendered.append(name)
+            return inner(self, page)
+
+        monkeypatch.setattr(Notice, name, render)
+
+    counting("head")
+    counting("insertion")
+    first = RequestHead("GET", "https", "shop.example", "/", "", (("sec-fetch-dest", "document"),))
+    exchange = started.exchange(first)
+    exchange.start(200, "OK", HTML)
+    assert b"data-cmw-banner" in exchange.feed(PAGE.replace(b" lang=de", b"")) + exchange.finish()
+    assert rendered == []
