@@ -47,6 +47,7 @@ from consent_mw.config.schema import STATS
 from consent_mw.config.source import parse_text
 from consent_mw.config.source import read_file
 from consent_mw.config.toml_lines import Path
+from consent_mw.config.wordings import read_wordings
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Annotation
@@ -68,7 +69,7 @@ __all__ = ["SETTINGS", "load", "load_text"]
 
 _TOP = (
     *("site", "paths", "hosts", "stats", "report", "annotations", "purposes", "services", "theme", "links", "signals"),
-    *("changes", "texts"),
+    *("changes", "texts", "wordings"),
 )
 
 #: Keys that recognise a service. With `use` they add to the catalogue's values: replacing these could let a tag by.
@@ -168,7 +169,8 @@ def _site(
         if name not in PURPOSES and (name in catalogue or name == UNKNOWN_SERVICE):
             reader.add_problem(("purposes", name), f"{name!r} is the id of a service.", "Give the purpose another id.")
     services = _services(reader, given, purposes, catalogue, site.languages[0])
-    texts = _texts(reader, parts["texts"]) if "texts" in parts else site.texts
+    texts = _texts(reader, ("texts",), parts["texts"]) if "texts" in parts else site.texts
+    wordings = read_wordings(reader, site, parts["wordings"], _texts) if "wordings" in parts else site.wordings
     look.check_look(reader, site)
     links = look.read_links(reader, parts.get("links", []), site.languages[0])
     own_theme = look.read_theme(reader, parts.get("theme", {}))
@@ -189,6 +191,7 @@ def _site(
         purposes=tuple(purposes.values()),
         services=services,
         texts=texts,
+        wordings=wordings,
         theme=own_theme,
         links=links,
         signals=signals,
@@ -421,22 +424,22 @@ def _check_trackers(
 # -- the owner's texts
 
 
-def _texts(reader: ConfigReader, given: object) -> Mapping[str, Mapping[str, str]]:
-    """Return the texts that replace built-in texts, by canonical language tag and key."""
+def _texts(reader: ConfigReader, place: Path, given: object) -> Mapping[str, Mapping[str, str]]:
+    """Return the texts that replace others, by canonical language tag and key; ``place`` is the path of their table."""
     from consent_mw.notice import wording  # loaded only if needed: a site without its own texts saves the time
 
     found: dict[str, Mapping[str, str]] = {}
-    for tag, table in reader.pairs(("texts",), given):
+    for tag, table in reader.pairs(place, given):
         lang = canonical(tag)
         if not service_rules.LANGUAGE.fullmatch(tag):
-            reader.add_problem(("texts", tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
+            reader.add_problem((*place, tag), f"{tag!r} is not a language tag.", "Write en, de, pt-BR and the like.")
             continue
         if lang in found:
-            reader.add_problem(("texts", tag), f"The language {lang!r} occurs twice.", "Merge the two tables.")
+            reader.add_problem((*place, tag), f"The language {lang!r} occurs twice.", "Merge the two tables.")
         known = wording.every_text(lang)
         own: dict[str, str] = {}
-        for path, text in _leaves(reader, ("texts", tag), table):
-            key = ".".join(map(str, path[2:]))
+        for path, text in _leaves(reader, (*place, tag), table):
+            key = ".".join(map(str, path[len(place) + 1 :]))
             if key not in known:
                 reader.add_problem(
                     path, "There is no such text.", near(key, known, "docs/languages.md explains the keys.")

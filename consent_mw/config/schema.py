@@ -440,4 +440,5 @@ SETTINGS = (
     *(f"signals.{key}" for key in SIGNALS),
     *(f"changes.{key}" for key in CHANGE),
     "texts.LANG",
+    "wordings.NAME.LANG",
 )

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
@@ -28,6 +29,9 @@ UNKNOWN_SERVICE = "unknown"
 
 #: Added to the ids of services that are shown once if everything of theirs is shown, not only their frames.
 WHOLE = "-"
+
+#: The name of the site's own words, where others are compared with them.
+STANDARD_WORDING = "standard"
 
 #: Prefix of the pseudo-service ids for elements that an owner marked with a purpose; the purpose follows.
 OWN_MARKS = "site-"
@@ -355,6 +359,10 @@ class Site:
     languages: tuple[str, ...] = ("en",)
     #: The owner's texts, by canonical language tag and then by key.
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)
+    #: Other wordings of the notice to compare with these, by name: texts as above.
+    wordings: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    #: The one that this notice has; empty for the site's own words.
+    wording: str = ""
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()
     #: The absolute path of the folder with the owner's catalogue entries; empty if there is none.
@@ -408,6 +416,30 @@ class Site:
         """Eight hex digits over :attr:`suspects`, by which a form says which of them it showed; empty for none."""
         text = ",".join(sorted(self.suspects))
         return hashlib.sha256(b"consent_mw.suspects.v1\0" + text.encode()).hexdigest()[:8] if text else ""
+
+    def worded(self, name: str) -> Site:
+        """Return the site with another of its wordings; the site itself for an unknown name."""
+        if name not in self.wordings:
+            return self
+        texts = dict(self.texts)
+        for lang, words in self.wordings[name].items():
+            texts[lang] = MappingProxyType({**texts.get(lang, {}), **words})
+        return replace(self, wording=name, texts=MappingProxyType(texts))
+
+    def form(self, wording: str) -> str:
+        """
+        Return the form of the notice under which visits are counted: its layout, and its wording if there are several.
+
+        Four hex digits change with the words, so that answers to other words are never taken for answers to these.
+        """
+        if not self.wordings:
+            return self.layout
+        compared = {key for texts in self.wordings.values() for words in texts.values() for key in words}
+        texts = self.worded(wording).texts
+        kept = {lang: {key: text for key, text in own.items() if key in compared} for lang, own in texts.items()}
+        words = json.dumps({lang: own for lang, own in kept.items() if own}, sort_keys=True)
+        mark = hashlib.sha256(b"consent_mw.wording.v1\0" + words.encode("utf-8", "replace")).hexdigest()[:4]
+        return f"{self.layout}/{wording if wording in self.wordings else STANDARD_WORDING}.{mark}"
 
     @property
     def asked(self) -> str:

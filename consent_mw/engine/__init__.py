@@ -58,6 +58,7 @@ from consent_mw.engine.shadow import Shadow
 from consent_mw.engine.sightings import Sightings
 from consent_mw.engine.tasks import Task
 from consent_mw.engine.tasks import Upkeep
+from consent_mw.engine.wordings import WordingDraw
 from consent_mw.errors import RecordsError
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.forwarded import as_visited
@@ -161,6 +162,7 @@ class Engine:
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))
         once = OneTime(site, keys, clock)
+        wordings = WordingDraw(site, keys, self.today)
         self.quiet = prepared.quiet
         self._parts = SiteParts(
             growing=self._growing,
@@ -171,6 +173,7 @@ class Engine:
             opt_outs=opt_outs,
             lost=lost,
             today=self.today,
+            wordings=wordings,
             hurry_opt_outs=lambda: self._upkeep.hurry("telling", 0.0),
         )
         if site.counters != "off":
@@ -183,6 +186,7 @@ class Engine:
             lost=lost,
             signing_keys=keys,
             live=self._growing.now,
+            drawn=wordings.of,
             today=self.today,
             clock=clock,
             receipt=receipt,

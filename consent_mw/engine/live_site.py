@@ -74,11 +74,25 @@ class LiveSite:
     matcher: Matcher
     #: Numbers the states of this process in order.
     number: int = field(default_factory=itertools.count().__next__)
+    #: The same state with each of the other wordings.
+    wordings: Mapping[str, LiveSite] = field(default_factory=dict)
 
     @classmethod
     def made(cls, site: Site, assets: Assets, cookies: CookieJar) -> LiveSite:
-        """Return a state with its notice and matcher built."""
-        return cls(site, Notice(site, assets), cookies, Matcher(site.services))
+        """Return a state with its notices and matcher built."""
+        matcher = Matcher(site.services)
+        others = {name: site.worded(name) for name in site.wordings}
+        wordings = {name: cls(other, Notice(other, assets), cookies, matcher) for name, other in others.items()}
+        return cls(site, Notice(site, assets), cookies, matcher, wordings=wordings)
+
+    def worded(self, name: str) -> LiveSite:
+        """Return the state with another wording; the state itself for an unknown name."""
+        return self.wordings.get(name, self)
+
+    @cached_property
+    def form(self) -> str:
+        """The form of the notice under which visits are counted."""
+        return self.site.form(self.site.wording)
 
     @cached_property
     def insertions(self) -> Insertions:

@@ -48,6 +48,7 @@ from consent_mw.engine.page_csp import PagePolicies
 from consent_mw.engine.prepared import Prepared
 from consent_mw.engine.sightings import PageSightings
 from consent_mw.engine.sightings import Sightings
+from consent_mw.engine.wordings import WordingDraw
 from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
@@ -99,6 +100,7 @@ class SiteParts:
         opt_outs: Records signals that revoke what was granted.
         lost: Finds the records that the store has lost.
         today: Returns the day as whole days since 1970-01-01 UTC.
+        wordings: Draws the wording of a visit.
         hurry_opt_outs: Makes the site's own code be notified of such signals soon.
     """
 
@@ -110,6 +112,7 @@ class SiteParts:
     opt_outs: OptOuts
     lost: LostRecords
     today: Callable[[], int]
+    wordings: WordingDraw
     hurry_opt_outs: Callable[[], object]
 
 
@@ -145,7 +148,17 @@ class PageView(View):
     @lazy
     def site(self) -> LiveSite:
         """The site as it was when this view first needed it."""
-        return self._parts.growing.now()
+        return self._now()
+
+    def _now(self) -> LiveSite:
+        """Return the site as it is now, in the words that this visit gets."""
+        now = self._parts.growing.now()
+        return now.worded(self.wording) if now.wordings else now
+
+    @lazy
+    def wording(self) -> str:
+        """The wording of the notice that this visit gets; empty for the site's own words."""
+        return self._parts.wordings.of(self.head, self.remote)
 
     @lazy
     def choice(self) -> Record | NoRecord:
@@ -157,7 +170,8 @@ class PageView(View):
             site = self.site.site
             if choice.revision != site.revision or not choice.services <= site.by_id.keys():
                 # Another process may have learned a service, and asked about it, since this one last checked.
-                self.site = self._parts.growing.renewed()
+                self._parts.growing.renewed()
+                self.site = self._now()
         return choice
 
     @lazy
@@ -350,7 +364,7 @@ class PageView(View):
 
     def all_of_ours(self) -> bytes:
         """Return all markup that may be inserted into the page, with all code inline; empty if nothing is."""
-        now = self._parts.growing.now()
+        now = self._now()
         if self.cookie_name is None or self.quiet:
             return b""
         page = NoticePage(self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False)
@@ -404,7 +418,7 @@ class PageView(View):
         if self._sightings is not None:
             self._sightings.begin()
             self._sightings.cookies(self._set_cookies, self._held_cookies, self._parts.prepared.services_of)
-        now = self._parts.growing.now()
+        now = self._now()
         page = self._page(now, place)
         if WHOLE in self.once:
             # In this view, what an embed loads at run time may load, too.
@@ -424,19 +438,19 @@ class PageView(View):
             self._parts.growing.saw(ids)
         if not self._unguarded:
             return b""
-        now = self._parts.growing.now()
+        now = self._now()
         self._unguarded = not now.site.optional
         return now.insertions.head(self._page(now, place))
 
     def before_script(self, place: PageInsert, ids: tuple[str, ...], code: bytes) -> bytes:
         """Return the queues for what a held script would have defined for the site's own code to call."""
         guard = self._learn(place, frozenset(ids)) if self._unguarded else b""
-        page = self._page(self._parts.growing.now(), place)
+        page = self._page(self._now(), place)
         return guard + self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
 
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
-        now = self._parts.growing.now()
+        now = self._now()
         return panel(self._page(now, place), now.site.by_id, ids, height)
 
     def banner(self, place: PageInsert) -> bytes:
@@ -445,7 +459,7 @@ class PageView(View):
         guard = self._learn(place, place.place.held)
         if self.quiet:
             return guard
-        now = parts.growing.now()
+        now = self._now()
         if self.cookie_name is None:
             # Plain http, and not localhost: an answer could not be stored, so nobody is asked and all remains held.
             parts.prepared.warn_insecure()
@@ -462,7 +476,7 @@ class PageView(View):
     @lazy
     def kind(self) -> Hashable | None:
         """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
-        now = self._parts.growing.now()
+        now = self._now()
         teaches = self._base.learning and not now.site.optional
         # Pages with a query are excluded, because clients can make up any number of queries.
         if teaches or self.cookie_name is None or self.once or self.quiet or self.head.query or self.csp.demand:
@@ -486,7 +500,7 @@ class PageView(View):
 
     def around_key(self, question: str, place: PageInsert, *arguments: object) -> AroundKey | None:
         """Return an answer as the pieces around the key; None if other views of this kind may answer differently."""
-        now, at = self._parts.growing.now(), place.place
+        now, at = self._now(), place.place
         page = self._page(now, place)
         if page.nonce or at.policies or at.foreign_base or not page.key:
             return None
@@ -502,12 +516,13 @@ class PageView(View):
             return AroundKey((self._parts.prepared.queues.markup(page, cast(tuple[str, ...], ids), text),))
         return None
 
-    @staticmethod
-    def _shown(now: LiveSite, page: NoticePage) -> BannerShown | Signals | None:
+    def _shown(self, now: LiveSite, page: NoticePage) -> BannerShown | Signals | None:
         """Return the event to count for a page: a banner was shown, or a signal decided; None for neither."""
         decision = page.decision
         if decision.prompt:
-            return BannerShown(page.lang, now.site.layout, decision.gpc, now.notice.digest[:12])
+            # One revision for all wordings: the time line marks changes of the notice, and this is a comparison.
+            revision = self._parts.growing.now().notice.digest[:12]
+            return BannerShown(page.lang, now.form, decision.gpc, revision)
         if decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):
             return Signals(gpc=True)
         return None
@@ -521,7 +536,7 @@ class PageView(View):
 
     def variant(self) -> str:
         """Return 12 hex digits that change with all that the rewriting of the page depends on."""
-        now, decision = self._parts.growing.now(), self.decision
+        now, decision = self._now(), self.decision
         depends = (
             now.notice.digest,
             self._parts.prepared.assets.digest,

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
+from consent_mw.core.model import STANDARD_WORDING
 from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
@@ -387,6 +388,8 @@ class Notice:
         fields = '<input type="hidden" name="back" value="\x01back\x01"/>' + (
             f'<input type="hidden" name="lang" value="{lang}"/>' if len(self.site.languages) > 1 else ""
         )
+        if self.site.wordings:
+            fields += f'<input type="hidden" name="wording" value="{self.site.wording or STANDARD_WORDING}"/>'
         return "".join(
             [
                 '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '

@@ -22,6 +22,7 @@ from consent_mw.stats.reports import Total
 from consent_mw.stats.schemes import COLUMNS
 from consent_mw.stats.schemes import SINGLES
 from consent_mw.stats.sentence import plain_sentence
+from consent_mw.stats.wordings import ComparedWording
 
 FORMAT = "consent_mw.stats.v1"
 #: The tables that :func:`as_csv` can return.
@@ -29,7 +30,11 @@ TABLES = ("totals", "line", "purposes", *DIMENSIONS)
 
 
 def as_json(
-    report: Report, *, labels: Mapping[str, str] | None = None, notes: Iterable[tuple[int, str]] = ()
+    report: Report,
+    *,
+    labels: Mapping[str, str] | None = None,
+    notes: Iterable[tuple[int, str]] = (),
+    wordings: Iterable[ComparedWording] = (),
 ) -> dict[str, object]:
     """
     Return the report as JSON data: days as YYYY-MM-DD, rates from 0 to 1, changes in percentage points.
@@ -38,6 +43,7 @@ def as_json(
         report: The report.
         labels: Names of purposes by id, as used within a sentence.
         notes: The owner's notes, each with its day.
+        wordings: The wordings that are compared.
     """
     return {
         "format": FORMAT,
@@ -58,6 +64,15 @@ def as_json(
             {"first": iso(mark.first), "last": iso(mark.last), "revision": mark.revision} for mark in report.marks
         ],
         "annotations": [{"day": iso(day), "text": text} for day, text in notes],
+        "wordings": [
+            {
+                "form": one.form,
+                "visits": _rate(one.visits),
+                "answers": _rate(one.answers),
+                "difference": _change(one.difference),
+            }
+            for one in wordings
+        ],
         "since_notice": {
             purpose or "any": {
                 "notice": iso(since.mark.first),

@@ -89,7 +89,7 @@ def report(figures: Iterable[Figures], *, first: int, last: int, revisions: Iter
         width=width,
         line=tuple(map(_point, _buckets(runs.between(schemes.ANSWERS_TABLE, first, last), width))),
         line_before=tuple(map(_point, _buckets(runs.between(schemes.ANSWERS_TABLE, start, first - 1), width))),
-        tables=tuple(_table(name, runs.between(name, first, last)) for name in DIMENSIONS),
+        tables=tuple(table_of(name, runs.between(name, first, last)) for name in DIMENSIONS),
         marks=marks,
         since=_since(runs, marks[-1], start, last) if marks else {},
     )
@@ -346,7 +346,7 @@ def _point(bucket: Sequence[Figures]) -> Point:
 # -- tables
 
 
-def _table(name: str, runs: Sequence[Figures]) -> Table:
+def table_of(name: str, runs: Sequence[Figures]) -> Table:
     """Sum up a dimension: each column over the runs that have it, which are the same for every row."""
     found: dict[tuple[str, ...], dict[str, dict[str, int]]] = {}
     days: dict[str, int] = {}

@@ -1,12 +1,15 @@
-"""Shares, with their confidence intervals."""
+"""Shares, with their confidence intervals, and differences that may be looked at any number of times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from math import sqrt
 
 #: The quantile of the normal distribution that leaves 2.5% on either side.
 Z = 1.959963984540054
+#: The standard deviation of the differences that :func:`always_valid` is most sensitive to: five points.
+_EXPECTED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,27 @@ def change(after: Rate | None, before: Rate | None) -> RateChange | None:
     down = sqrt((after.share - after.low) ** 2 + (before.high - before.share) ** 2)
     up = sqrt((after.high - after.share) ** 2 + (before.share - before.low) ** 2)
     return RateChange(100 * points, 100 * (points - down), 100 * (points + up))
+
+
+def always_valid(other: Rate, standard: Rate, comparisons: int = 1) -> RateChange:
+    """
+    Return the difference of two rates with a 95% confidence sequence, by the mixture sequential probability ratio test.
+
+    A confidence interval holds for one look, decided on beforehand. Whoever looks every day, and stops at the first
+    difference, finds one where there is none in far more than 5% of all cases. A confidence sequence holds for all looks together
+    (R. Johari, L. Pekelis, D. Walsh 2015, after H. Robbins 1970), at the price of being wider.
+
+    Args:
+        other: The rate of another wording.
+        standard: That of the site's own words.
+        comparisons: How many such differences are shown side by side; each of them is stricter then (Bonferroni).
+    """
+    # Half a visit more on each side keeps the variance of rates near 0 and 1 from vanishing.
+    shares = [(rate.count + 0.5) / (rate.of + 1) for rate in (other, standard)]
+    variance = sum(share * (1 - share) / rate.of for share, rate in zip(shares, (other, standard), strict=True))
+    prior = _EXPECTED**2
+    reach = sqrt(
+        variance * (variance + prior) / prior * (2 * log(20 * comparisons) + log((variance + prior) / variance))
+    )
+    points = other.share - standard.share
+    return RateChange(100 * points, 100 * max(-1.0, points - reach), 100 * min(1.0, points + reach))

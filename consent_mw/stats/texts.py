@@ -168,6 +168,21 @@ _EN = {
     "v.signal.none": "Without",
     "v.variant.bar": "Bar",
     "v.variant.corner": "Card in a corner",
+    "w.title": "Wordings compared",
+    "w.name": "Wording",
+    "w.standard": "Standard",
+    "w.difference": "Difference",
+    "w.range": "{a} to {b} points",
+    "w.more": "“{name}” gets more grants than the standard wording: {range} of everyone asked (95% confidence "
+    "sequence).",
+    "w.less": "“{name}” gets fewer grants than the standard wording: {range} of everyone asked (95% confidence "
+    "sequence).",
+    "w.same": "No difference seen yet between “{name}” and the standard wording: {range} of everyone asked (95% "
+    "confidence sequence).",
+    "w.none": "Nothing to compare yet: the wordings appear once a week with enough visits of each has been published.",
+    "w.honest": "Each visit gets one of them at random. You may look as often as you like: the range holds for all "
+    "looks together. Only words differ, never size, colour, order or number of buttons.",
+    "v.wording": "{layout}, {wording}",
     "v.variant.dialog": "Dialog",
     # Withheld figures
     "kept": "What is not shown, and why",
@@ -397,6 +412,23 @@ _DE = {
     "v.signal.none": "Ohne",
     "v.variant.bar": "Leiste",
     "v.variant.corner": "Karte in einer Ecke",
+    "w.title": "Formulierungen im Vergleich",
+    "w.name": "Formulierung",
+    "w.standard": "Standard",
+    "w.difference": "Unterschied",
+    "w.range": "{a} bis {b} Punkte",
+    "w.more": "„{name}“ erhält mehr Zustimmungen als die Standardformulierung: {range} aller Gefragten "
+    "(95-%-Konfidenzfolge).",
+    "w.less": "„{name}“ erhält weniger Zustimmungen als die Standardformulierung: {range} aller Gefragten "
+    "(95-%-Konfidenzfolge).",
+    "w.same": "Noch kein Unterschied zwischen „{name}“ und der Standardformulierung: {range} aller Gefragten "
+    "(95-%-Konfidenzfolge).",
+    "w.none": "Noch nichts zu vergleichen: Die Formulierungen erscheinen, sobald eine Woche mit genug Besuchen von "
+    "jeder veröffentlicht ist.",
+    "w.honest": "Jeder Besuch erhält zufällig eine davon. Sie dürfen nachsehen, so oft Sie wollen: Der Bereich gilt "
+    "für alle Blicke zusammen. Nur Wörter unterscheiden sich, nie Größe, Farbe, Reihenfolge oder Zahl der "
+    "Schaltflächen.",
+    "v.wording": "{layout}, {wording}",
     "v.variant.dialog": "Dialog",
     "kept": "Was nicht gezeigt wird, und warum",
     "kept.why": "Keine Zahl hier zählt weniger als {k} Besuche, damit keine etwas über einen einzelnen Menschen sagt. "
@@ -622,6 +654,23 @@ _FR = {
     "v.signal.none": "Sans",
     "v.variant.bar": "Barre",
     "v.variant.corner": "Carte dans un coin",
+    "w.title": "Comparaison des formulations",
+    "w.name": "Formulation",
+    "w.standard": "Standard",
+    "w.difference": "Différence",
+    "w.range": "{a} à {b} points",
+    "w.more": "« {name} » obtient plus d’accords que la formulation standard : {range} de tous les "
+    "visiteurs interrogés (séquence de confiance à 95 %).",
+    "w.less": "« {name} » obtient moins d’accords que la formulation standard : {range} de tous les "
+    "visiteurs interrogés (séquence de confiance à 95 %).",
+    "w.same": "Pas encore de différence visible entre « {name} » et la formulation standard : {range} de tous "
+    "les visiteurs interrogés (séquence de confiance à 95 %).",
+    "w.none": "Rien à comparer pour l’instant : les formulations apparaissent dès qu’une semaine avec assez de "
+    "visites de chacune est publiée.",
+    "w.honest": "Chaque visite reçoit l’une d’elles au hasard. Regardez aussi souvent que vous voulez : "
+    "l’intervalle vaut pour tous les regards ensemble. Seuls les mots diffèrent, jamais la taille, la couleur, "
+    "l’ordre ni le nombre des boutons.",
+    "v.wording": "{layout}, {wording}",
     "v.variant.dialog": "Dialogue",
     "kept": "Ce qui n’est pas montré, et pourquoi",
     "kept.why": "Aucun chiffre ne compte moins de {k} visites, afin qu’aucun ne dise quoi que ce soit d’une personne. "

@@ -89,6 +89,7 @@ from consent_mw.web.visit import failure
 from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
 from consent_mw.web.visit import put_right
+from consent_mw.web.visit import remote
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
 from consent_mw.web.visit import wants_json
@@ -132,7 +133,7 @@ def create_app(context: WebContext) -> Flask:
     def choice() -> Response:
         visit = visit_of(context)
         form = posted(visit)  # (1), (2)
-        visit = visit.in_language(form.lang)
+        visit = replace(visit.in_language(form.lang), wording=form.wording)
         gpc = visit.decision.gpc
         taken = None
         if form.asked is RequestedAction.MIGRATE:
@@ -151,7 +152,7 @@ def create_app(context: WebContext) -> Flask:
         cookie = cookie_of(context, visit, record)
         proof.record(visit, record, visit.receipt, taken)  # (5)
         if taken is None:  # a choice that is taken over was made elsewhere
-            count(context, visit, chosen, opened=opened(form))
+            count(context, visit, chosen, opened=opened(form), wording=form.wording)
         if context.counting is not None and (stopped := countable(form.stopped, visit)):
             context.counting.blocked(visit.head, stopped, STOPPED)
         decision = decide(visit.site, record, Signals(gpc=gpc), context.today())
@@ -197,7 +198,7 @@ def create_app(context: WebContext) -> Flask:
     def again() -> Response:
         visit = visit_of(context).in_language(request.args.get("lang", ""))
         page = NoticePage(visit.decision, visit.lang, "", visit.back(request.args.get("back", "")), visit.root)
-        shown = context.notice()
+        shown = context.notice(context.drawn(visit.head, remote()))
         return jsonify({"style": shown.style(True), "markup": shown.banner(page)})
 
     @app.get("/state")

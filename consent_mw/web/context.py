@@ -136,8 +136,12 @@ class WebContext(Protocol):
         """Return the current site; one without declared services grows as they are discovered."""
         ...
 
-    def notice(self) -> Notice:
-        """Return the notice of :meth:`site`."""
+    def notice(self, wording: str = "") -> Notice:
+        """Return the notice of :meth:`site`, in one of its wordings."""
+        ...
+
+    def drawn(self, head: RequestHead, remote: str) -> str:
+        """Return the wording of the notice that a visit gets; empty for the site's own words."""
         ...
 
     def today(self) -> int:
@@ -171,6 +175,10 @@ class CurrentSite(Protocol):
         """Signs and reads the cookies of a choice."""
         ...
 
+    def worded(self, name: str) -> CurrentSite:
+        """Return the state with another wording of the notice."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
@@ -185,6 +193,7 @@ class SiteContext:
         lost: Finds the records that the store has lost.
         signing_keys: The signing keys, oldest first.
         live: Returns the state of the current site.
+        drawn: Returns the wording of the notice that a visit gets.
         today: Returns whole days since 1970-01-01 UTC.
         clock: Returns seconds since 1970-01-01 UTC.
         receipt: Returns a new random receipt id.
@@ -197,6 +206,7 @@ class SiteContext:
     lost: LostRecords
     signing_keys: tuple[str, ...]
     live: Callable[[], CurrentSite]
+    drawn: Callable[[RequestHead, str], str]
     today: Callable[[], int]
     clock: Callable[[], float]
     receipt: Callable[[], str]
@@ -214,6 +224,6 @@ class SiteContext:
         """Return the current site."""
         return self.live().site
 
-    def notice(self) -> Notice:
-        """Return the notice of :meth:`site`."""
-        return self.live().notice
+    def notice(self, wording: str = "") -> Notice:
+        """Return the notice of :meth:`site`, in one of its wordings."""
+        return self.live().worded(wording).notice

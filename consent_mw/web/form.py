@@ -81,6 +81,7 @@ class PostedForm:
         revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty for any.
         stopped: Hosts that the guard stopped in the page, as the browser says; they may be anything.
         opened: ``yes`` or ``no``: whether the visitor had opened the choices; other texts say nothing about it.
+        wording: The wording of the notice that was answered; empty in forms without one.
     """
 
     asked: RequestedAction | None
@@ -95,6 +96,7 @@ class PostedForm:
     revision: str = ""
     stopped: tuple[str, ...] = ()
     opened: str = ""
+    wording: str = ""
 
 
 class Origin(Enum):
@@ -128,6 +130,7 @@ def read_form(body: bytes) -> PostedForm:
         revision=_first(values, "asked"),
         stopped=_stopped(_first(values, "stopped")),
         opened=_first(values, "opened"),
+        wording=_first(values, "wording"),
     )
 
 

@@ -8,6 +8,7 @@ import logging
 from consent_mw.cookies.migrating import TakenChoice
 from consent_mw.cookies.migrating import document_of
 from consent_mw.core import counts
+from consent_mw.core.model import STANDARD_WORDING
 from consent_mw.core.model import Action
 from consent_mw.core.model import Choice
 from consent_mw.core.model import Record
@@ -66,7 +67,7 @@ class Proof:
             self.end(visit, old, Act.REPLACE if record.receipt else Act.WITHDRAW)
 
     def _grant(self, visit: Visit, record: Record, taken: TakenChoice | None) -> None:
-        notice = self._context.notice()
+        notice = self._context.notice(visit.wording)
         digest, today = notice.digest, self._context.today()
         if taken is not None:
             digest = hashlib.sha256(document_of(taken)).hexdigest()
@@ -121,24 +122,28 @@ def loggable(error: Exception) -> str:
     return str(error) if isinstance(error, RecordsError) else type(error).__name__
 
 
-def count(context: WebContext, visit: Visit, chosen: Choice, *, opened: bool = False) -> None:
+def count(context: WebContext, visit: Visit, chosen: Choice, *, opened: bool = False, wording: str = "") -> None:
     """
     Count an answer unless it repeats the current choice. A failure never affects the answer.
 
     Args:
         opened: Whether the visitor had opened the choices before.
+        wording: The wording that the answered form names. Without one, the answer counts for the wording that the
+            visit was asked with, wherever it was given.
     """
     held = visit.decision.record
     if held is not None and (held.purposes, held.services) == (chosen.purposes, chosen.services):
         return
     try:
         if context.counting is not None:
+            named = wording in (STANDARD_WORDING, *context.site().wordings)
+            asked = wording if named else context.drawn(visit.head, remote())
             context.counting.answered(
                 visit.head,
                 remote(),
                 _OUTCOMES[chosen.action],
                 chosen.purposes,
-                counts.BannerShown(visit.lang, context.site().layout, visit.decision.gpc, opened=opened),
+                counts.BannerShown(visit.lang, context.site().form(asked), visit.decision.gpc, opened=opened),
             )
     except Exception as error:
         # The error's message may quote the request.

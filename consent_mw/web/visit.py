@@ -84,6 +84,8 @@ class Visit:
     root: str
     home: str
     lang: str
+    #: The wording of the notice that the request answers; empty for the site's own words.
+    wording: str = ""
 
     @property
     def receipt(self) -> str:

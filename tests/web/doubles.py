@@ -209,8 +209,11 @@ class FakeContext:
     def site(self) -> Site:
         return self.own_site
 
-    def notice(self) -> Notice:
-        return notice_of(self.own_site)
+    def notice(self, wording: str = "") -> Notice:
+        return notice_of(self.own_site.worded(wording))
+
+    def drawn(self, head: RequestHead, remote: str) -> str:
+        return next(iter(self.own_site.wordings), "")
 
     def today(self) -> int:
         return self.day

@@ -156,6 +156,9 @@ def first_rows(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 def value_name(words: PageWords, table: str, value: str) -> str:
     """Return the name of a table row."""
+    if table == VARIANT and "/" in value:
+        layout, _, wording = value.partition("/")
+        return words.say("v.wording", layout=value_name(words, table, layout), wording=wording)
     if table != LANGUAGE or value in {OTHER, UNKNOWN}:
         for key in (f"v.{table}.{value}", f"v.{value}"):
             if words.has(key):

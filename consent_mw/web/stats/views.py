@@ -26,12 +26,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from urllib.parse import urlencode
 
 from flask import Flask
 from flask import Response
@@ -66,12 +64,18 @@ from consent_mw.stats.inventory import lines_to_paste
 from consent_mw.stats.inventory import read
 from consent_mw.stats.texts import TEXTS
 from consent_mw.stats.today import so_far
+from consent_mw.stats.wordings import ComparedWording
+from consent_mw.stats.wordings import compared
 from consent_mw.web.form import Origin
 from consent_mw.web.form import origin_of
 from consent_mw.web.health import Health
 from consent_mw.web.stats.access import SESSION_SECONDS
 from consent_mw.web.stats.access import Gate
+from consent_mw.web.stats.selection import Selection
 from consent_mw.web.stats.view import ReportView
+from consent_mw.web.stats.wordings import conclusions
+from consent_mw.web.stats.wordings import forms_of
+from consent_mw.web.stats.wordings import wordings_card
 from consent_mw.web.stats.words import PageWords
 from consent_mw.web.stats.words import coded
 
@@ -85,53 +89,11 @@ _RETRY_AFTER = "10"
 
 #: Seconds for which a report is cached: an owner who opens several charts reads the store once.
 _KEPT_SECONDS = 60
+#: Days whose figures compare the wordings of the notice, whatever period is shown.
+_COMPARED_DAYS = 364
 #: The most cached reports, for several owners and periods, and the bytes of one that covers ten years.
 _KEPT_REPORTS = 8
 _REPORT_SIZE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The selection in a request: read from the query, and written as a query again."""
-
-    period: str = ""
-    first: str = ""
-    last: str = ""
-    table: str = ""
-    purpose: str = ""
-    lang: str = ""
-
-    @classmethod
-    def asked(cls) -> Selection:
-        """Return the selection of the current request, whose query may contain anything."""
-        names = ("period", "from", "to", "table", "purpose", "lang")
-        values = [request.args.get(name, "")[:100] for name in names]
-        found = cls(*values)
-        return replace(
-            found,
-            period={"1y": "52w"}.get(found.period, found.period),  # a common synonym
-            table=found.table if found.table in TABLES else "",
-            lang=found.lang if found.lang in TEXTS else "",
-        )
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return the fields that are not empty, as in a query."""
-        names = ("period", "from", "to", "table", "purpose", "lang")
-        values = (self.period, self.first, self.last, self.table, self.purpose, self.lang)
-        return [(name, value) for name, value in zip(names, values, strict=True) if value]
-
-    def rest(self) -> list[tuple[str, str]]:
-        """Return the fields other than the days."""
-        return [(name, value) for name, value in self.pairs() if name not in {"period", "from", "to"}]
-
-    def query(self) -> str:
-        """Return the selection as a query with the question mark, or an empty string."""
-        pairs = self.pairs()
-        return "?" + urlencode(pairs) if pairs else ""
-
-    def days(self, today: int) -> tuple[int, int]:
-        """Return the first and last day, or raise :class:`consent_mw.stats.PeriodError`."""
-        return chosen(today, preset=self.period, first=self.first, last=self.last)
 
 
 def register(app: Flask, context: WebContext, *, gate: Gate | None = None) -> None:
@@ -193,6 +155,7 @@ class _Stats:
             found = self._report(first, last)
             audit = self._last_audit(site, words)
             today = self._today(site)
+            wordings = self._wordings(site)
         except RecordsError as error:
             return self._away(site, asked, error)
         view = ReportView(site, found, words, line=asked.purpose, focus=asked.table)
@@ -204,6 +167,8 @@ class _Stats:
             **self._frame(site, words, asked),
             view=view,
             audit=audit,
+            wordings=wordings_card(site, wordings, words) if wordings else None,
+            concluded=conclusions(site, wordings, words) if wordings else [],
             today=words.say("today", n=words.number(today)) if today else words.say("today.few"),
             problem=problem,
             chosen=asked,
@@ -217,6 +182,11 @@ class _Stats:
             session=self._in_session(site),
         )
         return Response(body, status=400 if problem else 200)
+
+    def _wordings(self, site: Site) -> list[ComparedWording]:
+        """Return the comparison of the wordings over the last year; empty if there is one. Raises RecordsError."""
+        forms, today = forms_of(site), self._context.today()
+        return compared(self._context.records.figures(today - _COMPARED_DAYS, today), forms) if forms else []
 
     def _last_audit(self, site: Site, words: PageWords) -> list[str]:
         """Return the last audit result and its age, as sentences."""
@@ -241,7 +211,11 @@ class _Stats:
         view = ReportView(self._context.site(), found, words)
         labels = {purpose.id: view.purpose(purpose.id, inside=True) for purpose in found.period.purposes}
         notes = notes_within(self._context.site(), found.period.first, found.period.last, words.lang)
-        return jsonify(as_json(found, labels=labels, notes=notes))
+        try:
+            wordings = self._wordings(self._context.site())
+        except RecordsError as error:
+            return self._unavailable(error)
+        return jsonify(as_json(found, labels=labels, notes=notes, wordings=wordings))
 
     def as_csv(self, name: str) -> Response:
         if name not in TABLES:
