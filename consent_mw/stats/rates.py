@@ -85,8 +85,8 @@ def always_valid(other: Rate, standard: Rate, comparisons: int = 1) -> RateChang
     Return the difference of two rates with a 95% confidence sequence, by the mixture sequential probability ratio test.
 
     A confidence interval holds for one look, decided on beforehand. Whoever looks every day, and stops at the first
-    difference, finds one where there is none in far more than 5% of all cases. A confidence sequence holds for all looks together
-    (R. Johari, L. Pekelis, D. Walsh 2015, after H. Robbins 1970), at the price of being wider.
+    difference, finds one where there is none in far more than 5% of all cases. A confidence sequence holds for all
+    looks together (R. Johari, L. Pekelis, D. Walsh 2015, after H. Robbins 1970), at the price of being wider.
 
     Args:
         other: The rate of another wording.

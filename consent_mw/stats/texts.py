@@ -659,15 +659,15 @@ _FR = {
     "w.standard": "Standard",
     "w.difference": "Différence",
     "w.range": "{a} à {b} points",
-    "w.more": "« {name} » obtient plus d’accords que la formulation standard : {range} de tous les "
-    "visiteurs interrogés (séquence de confiance à 95 %).",
-    "w.less": "« {name} » obtient moins d’accords que la formulation standard : {range} de tous les "
-    "visiteurs interrogés (séquence de confiance à 95 %).",
-    "w.same": "Pas encore de différence visible entre « {name} » et la formulation standard : {range} de tous "
-    "les visiteurs interrogés (séquence de confiance à 95 %).",
-    "w.none": "Rien à comparer pour l’instant : les formulations apparaissent dès qu’une semaine avec assez de "
+    "w.more": "«\u00a0{name}\u00a0» obtient plus d’accords que la formulation standard\u00a0: {range} de tous les "
+    "visiteurs interrogés (séquence de confiance à 95\u202f%).",
+    "w.less": "«\u00a0{name}\u00a0» obtient moins d’accords que la formulation standard\u00a0: {range} de tous les "
+    "visiteurs interrogés (séquence de confiance à 95\u202f%).",
+    "w.same": "Pas encore de différence visible entre «\u00a0{name}\u00a0» et la formulation standard\u00a0: {range} "
+    "de tous les visiteurs interrogés (séquence de confiance à 95\u202f%).",
+    "w.none": "Rien à comparer pour l’instant\u00a0: les formulations apparaissent dès qu’une semaine avec assez de "
     "visites de chacune est publiée.",
-    "w.honest": "Chaque visite reçoit l’une d’elles au hasard. Regardez aussi souvent que vous voulez : "
+    "w.honest": "Chaque visite reçoit l’une d’elles au hasard. Regardez aussi souvent que vous voulez\u00a0: "
     "l’intervalle vaut pour tous les regards ensemble. Seuls les mots diffèrent, jamais la taille, la couleur, "
     "l’ordre ni le nombre des boutons.",
     "v.wording": "{layout}, {wording}",
