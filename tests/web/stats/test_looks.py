@@ -85,7 +85,7 @@ def sites() -> Iterator[dict[str, _Site]]:
 @pytest.fixture
 def arabic(monkeypatch: pytest.MonkeyPatch) -> None:
     """A language that is written from right to left; its words do not matter here."""
-    for module in ("stats.words", "web.stats.words", "web.stats.views"):
+    for module in ("stats.words", "web.stats.words", "web.stats.views", "web.stats.selection"):
         monkeypatch.setattr(f"consent_mw.{module}.TEXTS", {**TEXTS, "ar": TEXTS["en"]})
 
 
