@@ -101,7 +101,7 @@ class LiveSite:
 
     def rehearse(self, root: str) -> None:
         """
-        Render the notice for a visitor who has not chosen, so that the first one does not wait for it.
+        Render the notice for a visitor who has not chosen, in each wording, so that the first one does not wait for it.
 
         Args:
             root: The full path of the mount.
@@ -109,6 +109,8 @@ class LiveSite:
         page = NoticePage(self.undecided, self.languages[0], nonce="", back="/", root=root, key="0")
         if self.insertions.head(page) and self.insertions.body(replace(page, utf8=True)):
             _ = self.notice.digest
+        for other in self.wordings.values():
+            other.rehearse(root)
 
     @cached_property
     def places(self) -> Places:
