@@ -29,7 +29,11 @@ _PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One process: milliseconds until ready and for its first and its tenth page, and private megabytes."""
+    """
+    One process: milliseconds until ready and for its first and its tenth page, and private megabytes.
+
+    The tenth page stands for the sixth to the tenth, of which it is the median.
+    """
 
     ready: float
     first: float

@@ -123,10 +123,14 @@ class _Runs:
 
     def asked(self, run: Figures) -> int | None:
         """Return the visits asked in a run that consists of whole runs of answers, or None if unknown."""
+        return self.asked_from(run.first, run.last)
+
+    def asked_from(self, first: int, last: int) -> int | None:
+        """Return the visits asked in these days, of which whole runs of answers consist, or None if unknown."""
         days = self._days.get(schemes.ANSWERS_TABLE, [])
-        if not days or run.first < self._first or run.last > days[-1]:
+        if not days or first < self._first or last > days[-1]:
             return None
-        return self._asked[bisect_right(days, run.last)] - self._asked[bisect_left(days, run.first)]
+        return self._asked[bisect_right(days, last)] - self._asked[bisect_left(days, first)]
 
 
 class _Group:
@@ -245,7 +249,9 @@ def _share_of_asked(runs: _Runs, beside: Iterable[Figures], name: str) -> Rate |
     count = whole = 0
     for run in beside:
         for (since, single), number in run.cells.items():
-            asked = runs.asked(replace(run, first=int(since) if since else run.first)) if single == name else None
+            if single != name:
+                continue
+            asked = runs.asked_from(int(since) if since else run.first, run.last)
             if asked is not None:
                 count, whole = count + number, whole + asked
     return wilson(count, whole)
