@@ -81,6 +81,8 @@ class LostRecords:
         self._today = today
         self._clock = clock
         self._lock = Lock()
+        #: How many records this process has written again.
+        self.written = 0
         #: When a receipt was noted last.
         self._noted: BoundedCache[str, float] = BoundedCache(_REMEMBERED, _REMEMBERED_BYTES)
         self._waiting: dict[str, tuple[Record, str]] = {}
@@ -149,7 +151,11 @@ class LostRecords:
             about=FROM_COOKIE,  # (4)
         )
         marks = {record.receipt: marks_of(record.receipt, site=self._site.id, keys=self._keys)}
-        return self._records.take([entry], marks) == 1
+        if not self._records.take([entry], marks):
+            return False
+        with self._lock:
+            self.written += 1
+        return True
 
 
 def _is_proof(record: Record, revision: str) -> bool:

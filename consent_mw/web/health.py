@@ -64,6 +64,7 @@ class Measured:
         ahead: Whole seconds by which this machine's clock is ahead of the store's; None if the store has none.
         faults: Number of settings of the store that can lose grants.
         behind: Whether entries of the day before yesterday are not sealed.
+        again: Records that the store had lost and this process has written again, rounded down like ``waiting``.
     """
 
     ready: bool
@@ -74,6 +75,24 @@ class Measured:
     ahead: int | None
     faults: int
     behind: bool
+    again: int
+
+    def described(self) -> dict[str, tuple[str, float | None]]:
+        """Return each number with its description, by the name of its metric."""
+        return {
+            "ready": ("Whether a grant would be recorded.", self.ready),
+            "store_answers": ("Whether the store answers this process.", self.store),
+            "spool_usable": ("Whether the spool of this machine can be used.", self.spool),
+            "spool_entries": ("Entries in the spool, rounded down to a power of ten.", self.waiting),
+            "spool_oldest_days": ("Days since the oldest entry in the spool.", self.oldest),
+            "clock_ahead_seconds": ("Seconds by which this clock is ahead of the store's.", self.ahead),
+            "store_faults": ("Settings of the store that can lose grants.", self.faults),
+            "seals_behind": ("Whether entries of the day before yesterday are not sealed.", self.behind),
+            "records_written_again": (
+                "Records that the store had lost and this process wrote again, rounded down to a power of ten.",
+                self.again,
+            ),
+        }
 
 
 class _StoreSeen(NamedTuple):
@@ -87,6 +106,11 @@ class _StoreSeen(NamedTuple):
 
     ahead: float | None
     faults: int
+
+
+def _power_of_ten(number: int) -> int:
+    """Return the largest power of ten that is not above a number; 0 for 0."""
+    return 10 ** (len(str(number)) - 1) if number else 0
 
 
 class Health:
@@ -123,7 +147,7 @@ class Health:
         if isinstance(records, SpooledRecords) and found["spool"] == "waiting":
             with suppress(RecordsError):
                 status = records.status()
-                waiting = 10 ** (len(str(status.entries)) - 1) if status.entries else 0
+                waiting = _power_of_ten(status.entries)
                 oldest = max(today - status.oldest, 0) if status.oldest is not None else 0
         if seen is not None:
             ahead, faults = None if seen.ahead is None else round(seen.ahead), seen.faults
@@ -139,6 +163,7 @@ class Health:
             ahead=ahead,
             faults=faults,
             behind=behind,
+            again=_power_of_ten(self._context.lost.written),
         )
 
     def _look(self) -> dict[str, object]:

@@ -284,19 +284,7 @@ class _Stats:
         self._for_metrics()
         from consent_mw.stats.metrics import process_metrics  # only with the extra "metrics"
 
-        found = self._health.measure()
-        text, kind = process_metrics(
-            {
-                "ready": ("Whether a grant would be recorded.", found.ready),
-                "store_answers": ("Whether the store answers this process.", found.store),
-                "spool_usable": ("Whether the spool of this machine can be used.", found.spool),
-                "spool_entries": ("Entries in the spool, rounded down to a power of ten.", found.waiting),
-                "spool_oldest_days": ("Days since the oldest entry in the spool.", found.oldest),
-                "clock_ahead_seconds": ("Seconds by which this clock is ahead of the store's.", found.ahead),
-                "store_faults": ("Settings of the store that can lose grants.", found.faults),
-                "seals_behind": ("Whether entries of the day before yesterday are not sealed.", found.behind),
-            }
-        )
+        text, kind = process_metrics(self._health.measure().described())
         return Response(text, content_type=kind)
 
     def _for_metrics(self) -> None:

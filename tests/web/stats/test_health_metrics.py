@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from consent_mw.core.model import Action
+from consent_mw.core.model import Record
 from consent_mw.core.model import StatsAccess
 from consent_mw.errors import RecordsError
+from consent_mw.proof.lost import LostRecords
 from consent_mw.records.spool import SpooledRecords
 from consent_mw.records.sqlite import SqliteRecords
 from tests.records.samples import a_grant
@@ -57,7 +60,7 @@ def test_a_store_that_works_shows_its_clock_and_its_faults(tmp_path: Path) -> No
     remote.ahead = 90
     assert shown(browser) == {
         "ready": 1, "store_answers": 1, "spool_usable": 1, "spool_entries": 0, "spool_oldest_days": 0,
-        "clock_ahead_seconds": 90, "store_faults": 1, "seals_behind": 0,
+        "clock_ahead_seconds": 90, "store_faults": 1, "seals_behind": 0, "records_written_again": 0,
     }  # fmt: skip
 
 
@@ -70,6 +73,19 @@ def test_a_store_that_is_away_is_shown_with_what_waits(tmp_path: Path) -> None:
     found = shown(browser)
     assert (found["ready"], found["store_answers"], found["spool_entries"], found["spool_oldest_days"]) == (1, 0, 10, 3)
     assert "clock_ahead_seconds" not in found
+
+
+def test_records_that_were_lost_and_written_again_are_shown(tmp_path: Path) -> None:
+    """By the power of ten of their number, and only those that the store lacked."""
+    context = FakeContext(replace(SITE, stats=ACCESS))
+    context.records = SqliteRecords(str(tmp_path / "lost.db"), site=SITE.id)
+    context.lost = LostRecords(SITE, context.records, ("k" * 40,), context.today)
+    browser = Visitor(context, scheme="https", host="shop.example")
+    kept = Record(Action.ACCEPT, context.today(), SITE.revision, receipt="r-0")
+    for number in range(12):
+        assert context.lost.write_again(replace(kept, receipt=f"r-{number}"), SITE.revision)
+    assert not context.lost.write_again(kept, SITE.revision)
+    assert shown(browser)["records_written_again"] == 10
 
 
 def test_only_the_owners_programs_see_it() -> None:
