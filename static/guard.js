@@ -6,16 +6,13 @@
 //   when its services are granted;
 // - a request (fetch, XMLHttpRequest, a socket) goes to an address that fails without leaving the browser;
 // - markup (innerHTML, document.write) loses the attribute before it is parsed.
-// Everything else passes unchanged, and no error in here reaches the page. The guard keeps a site's own code from
-// loading trackers; it does not stop code that wants to get around it.
+// A frame that the page itself fills has its own copy of all of these. They are wrapped when a script gets the frame's
+// window or document. Everything else passes unchanged, and no error in here reaches the page. The guard keeps a site's
+// own code from loading trackers; it does not stop code that wants to get around it.
 (() => {
-  const win = window;
   const doc = document;
-  if (win.cmwGuard) return;
   // The hosts that were stopped. Scripts of the page cannot reach this object, nor put a setter on its way.
-  const stopped = Object.create(null);
-  // With a choice the server learns of them.
-  win.cmwGuard = () => Object.keys(stopped);
+  const stopped = { __proto__: null };
   const each = (words, work) => words.split(' ').forEach(work);
 
   // ---- the services of an address ----
@@ -33,13 +30,18 @@
   // Markup that does not match this is not examined further.
   const quick = new RegExp(any, 'i');
   const anchor = doc.createElement('a');
-  // Return the id of a service that must be granted before the address may load, or undefined.
+  // Return whether code (a script, a page, a style sheet) names a held address.
+  const reads = code => quick.test(code = unescape(code)) &&
+    code.split(/[\s"'`<>&;=(),]+/).some(part => part != code && look(part));
+  // Return something true if a service must be granted before the address may load.
   const look = address => {
     anchor.href = address;
+    // Without a host it may be code: data: or javascript:.
+    if (!anchor.hostname) return reads(('' + address).slice(0, 1e5));
     const text = (anchor.hostname + anchor.pathname + anchor.search).replace(/\.*\//, '/');
     // The site's own host is not a third party.
-    const id = rules.find(([, pattern]) =>
-      (pattern.exec(text) || [location.hostname + '/'])[0] != location.hostname + '/')?.[0][0];
+    const own = location.hostname + '/';
+    const id = rules.find(([, pattern]) => (pattern.exec(text) || [own])[0] != own)?.[0][0];
     return id && (stopped[anchor.hostname] = id);
   };
 
@@ -69,8 +71,8 @@
     key = key.toLowerCase().replace('xlink:', '');
     if (key == 'data-cmw-key') return true;
     if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
-    const parts = /set|doc/.test(key) ? ('' + value).split(/[\s"'<>&;]+|,+\s/) : [value];
-    if (el.getAttribute('data-consent') != 'necessary' && parts.some(look)) {
+    if (el.getAttribute('data-consent') != 'necessary' && (/doc/.test(key) ? reads(value) :
+      /set/.test(key) ? ('' + value).split(/[\s,]+/).some(look) : look(value))) {
       if (kept.push(el) > 999) kept.shift();
       return mark(el, key, value);
     }
@@ -91,87 +93,86 @@
 
   // ---- what starts a load ----
 
-  // Wrap functions and accessors so that `ask` runs first. If it returns something truthy, that is the result, and the
-  // original is not called. A proxy keeps the name, length, prototype and "native code" text of the original.
-  const patch = (owner, names, ask) => owner && each(names, key => {
-    const descriptor = Object.getOwnPropertyDescriptor(owner, key);
-    const first = (that, args) => {
-      try {
-        return ask(that, args, key);
-      } catch {
-        // Go on as if the guard were not there.
-      }
-    };
-    for (const part in descriptor) {
-      if (descriptor[part]?.call) {
-        descriptor[part] = new Proxy(descriptor[part], {
-          apply: (native, that, args) => first(that, args) || Reflect.apply(native, that, args),
-          construct: (native, args, maker) => first(maker, args) || Reflect.construct(native, args, maker),
-        });
-        Object.defineProperty(owner, key, descriptor);
-      }
-    }
-  });
-
-  each('Script IFrame Image Embed Source Media Video Object Link Input', kind => {
-    const owner = win[`HTML${kind}Element`].prototype;
-    owners.push(owner);
-    patch(owner, LOADING, (el, args, key) => {
-      if (args.length) return hold(el, key, args[0]);
-      const value = held(el)?.[key];
-      return value && '' + value;
-    });
-  });
-  owners.push(SVGScriptElement.prototype, SVGImageElement.prototype);
-  const element = Element.prototype;
-  patch(element, 'setAttribute', (el, [key, value]) => hold(el, key, value));
-  patch(element, 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
-  patch(element, 'setAttributeNode setAttributeNodeNS', (el, [{ name, value }]) => hold(el, name, value));
-  patch(Attr.prototype, 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
-  patch(element, 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
-  [element, ShadowRoot.prototype, Document.prototype, Range.prototype, DOMParser.prototype, Document].forEach(owner => {
-    const keys = Object.getOwnPropertyNames(owner).filter(key => /HTML|^write|Fragment$|String$/.test(key));
-    patch(owner, keys.join(' '), markup);
-  });
-
-  // Replace a held address with one for which the browser itself reports a network error: about:invalid, or a blocked
-  // port for sockets.
-  const fail = (index, dead, asks = look) => (that, args) => {
-    if (asks(args[index].url || args[index])) args[index] = dead || 'about:invalid';
-  };
-  const names = text => quick.test(unescape(text));
-  patch(win, 'fetch EventSource Worker SharedWorker Audio', fail(0));
-  // Requests of a worker cannot be intercepted, so search code in its address (a data: URL) for listed hosts.
-  patch(win, 'Worker SharedWorker', fail(0, '', names));
-  patch(win.Worklet?.prototype, 'addModule', fail(0));
-  // An attribute map or an SVGAnimatedString does not reveal its element: drop the call, and repeat it after a grant.
   const again = [];
-  const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
-  patch(NamedNodeMap.prototype, 'setNamedItem setNamedItemNS', later);
-  patch(SVGAnimatedString.prototype, 'baseVal', later);
-  patch(win, 'fetchLater', (that, [to]) => look(to.url || to) && { activated: false });
-  patch(win, 'FontFace', fail(1, 'url(about:invalid)', names));
-  patch(XMLHttpRequest.prototype, 'open', fail(1));
-  patch(win, 'WebSocket', fail(0, 'wss://h:9'));
-  // Return true: if told that it failed, a page would send the data in another way.
-  patch(Navigator.prototype, 'sendBeacon', (that, [address]) => !!look(address));
+  // Wrap everything in the window of the page or of a frame.
+  const fit = win => {
+    if (win.cmwGuard) return;
+    // With a choice the server learns which hosts were stopped.
+    win.cmwGuard = () => Object.keys(stopped);
 
-  // ---- until the release ----
-
-  // A frame without its address fires load, and an object without its address fires error. Hide these events.
-  each('load error', type => doc.addEventListener(type, told => {
-    if (held(told.target)) told.stopImmediatePropagation();
-  }, true));
-  doc.addEventListener('cmw:change', ({ detail: news }) => {
-    if (news.reload) return;
-    // Pages of a visitor who has accepted everything have no guard, so this one holds nothing from now on.
-    rules.forEach(rule => { rule[0] = rule[0].filter(id => !news.granted.includes(id) && news.state != 'accept'); });
-    again.splice(0).forEach(([that, key, value]) => { if (value.value) that[key](value); else that[key] = value; });
-    new Set([...kept.splice(0), ...doc.querySelectorAll(`[${MARK}]`)]).forEach(el => {
-      const record = held(el) || {};
-      for (const key of Object.keys(record)) el.setAttribute(key, record[key]);
-      // A media element that found no source does not look for a new one by itself.
-      if (record.src) el.parentNode?.load?.();
+    // Wrap functions and accessors so that `ask` runs first. If it returns something truthy, that is the result, and
+    // the original is not called. A proxy keeps the name, length, prototype and "native code" text of the original.
+    const wrap = (owner, keys, ask) => each(keys, key => {
+      const descriptor = Object.getOwnPropertyDescriptor(owner, key);
+      const run = (that, args, native) => {
+        let result;
+        try {
+          result = ask(that, args, key, native);
+        } catch {
+          // Go on as if the guard were not there.
+        }
+        return result || native();
+      };
+      for (const part in descriptor) {
+        if (descriptor[part]?.call) {
+          descriptor[part] = new Proxy(descriptor[part], {
+            apply: (native, that, args) => run(that, args, () => Reflect.apply(native, that, args)),
+            construct: (native, args, maker) => run(maker, args, () => Reflect.construct(native, args, maker)),
+          });
+          Object.defineProperty(owner, key, descriptor);
+        }
+      }
     });
-  });
+    // Wrap members of an interface, or of the window if it has no such interface.
+    const patch = (kind, keys, ask) => wrap(win[kind]?.prototype || win, keys, ask);
+
+    each('Script IFrame Image Embed Source Media Video Object Link Input', kind => {
+      owners.push(win[kind = `HTML${kind}Element`].prototype);
+      patch(kind, LOADING, (el, args, key) => {
+        const value = held(el)?.[key];
+        return args.length ? hold(el, key, args[0]) : value && '' + value;
+      });
+    });
+    each('Script Image FEImage', kind => owners.push(win[`SVG${kind}Element`].prototype));
+    patch('HTMLIFrameElement', 'contentWindow contentDocument', (el, args, key, native) => {
+      const inner = native();
+      fit(inner.defaultView || inner);
+    });
+    patch('Element', 'setAttribute', (el, [key, value]) => hold(el, key, value));
+    patch('Element', 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
+    patch('Element', 'setAttributeNode setAttributeNodeNS', (el, [{ name, value }]) => hold(el, name, value));
+    patch('Attr', 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
+    patch('Element', 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
+    each('Element ShadowRoot Document Range DOMParser', kind => [win[kind], win[kind].prototype].forEach(owner =>
+      wrap(owner, Object.getOwnPropertyNames(owner)
+        .filter(key => /HTML|^write|Fragment$|String$|^exec/.test(key)).join(' '), markup)));
+
+    // Replace a held address with one for which the browser itself reports a network error: about:invalid, or a blocked
+    // port for sockets.
+    const fail = (index, dead = 'about:invalid', asks = look) => (that, args) => {
+      if (asks(args[index].url || args[index])) args[index] = dead;
+    };
+    patch('', 'fetch EventSource Worker SharedWorker Audio', fail(0));
+    patch('', 'WebSocket', fail(0, 'wss://h:9'));
+    patch('', 'WebTransport fetchLater', fail(0, 'https://h:9'));
+    patch('Worklet', 'addModule', fail(0));
+    patch('XMLHttpRequest', 'open', fail(1));
+    patch('', 'FontFace', fail(1, 'url(about:invalid)', reads));
+    patch('CSSStyleSheet', 'insertRule', fail(0, 'a{}', reads));
+    // An attribute map or an SVGAnimatedString does not reveal its element: drop the call, and repeat it after a grant.
+    const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
+    patch('NamedNodeMap', 'setNamedItem setNamedItemNS', later);
+    patch('SVGAnimatedString', 'baseVal', later);
+    // Return true: if told that it failed, a page would send the data in another way.
+    patch('Navigator', 'sendBeacon', (that, [address]) => !!look(address));
+
+    // A frame without its address fires load, and an object without its address fires error. Hide these events.
+    each('load error', type => win.document.addEventListener(type, told => {
+      if (held(told.target)) told.stopImmediatePropagation();
+    }, true));
+  };
+  fit(window);
+
+  // release.js takes from here what the visitor has granted.
+  doc.addEventListener('cmw:change', told => told.cmw?.(rules, again, kept, held, MARK));
 })();

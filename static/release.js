@@ -39,6 +39,33 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // ---- the choice ----
 
+  // Tell the page what is granted now. The guard (guard.js) is the first to hear of it, and hands over what it holds.
+  const announce = detail => {
+    const told = new CustomEvent('cmw:change', { detail });
+    told.cmw = (rules, again, kept, held, mark) => {
+      if (detail.reload) return;
+      // Pages of a visitor who has accepted everything have no guard, so this one holds nothing from now on.
+      rules.forEach(rule => {
+        rule[0] = rule[0].filter(id => !detail.granted.includes(id) && detail.state !== 'accept');
+      });
+      again.splice(0).forEach(([that, key, value]) => { if (value.value) that[key](value); else that[key] = value; });
+      const waiting = new Set(kept.splice(0));
+      const pages = [doc];
+      // Frames that the page filled contain held elements, too. Those of other sites have no document for us.
+      for (const page of pages) {
+        page.querySelectorAll(`[${mark}]`).forEach(el => waiting.add(el));
+        pages.push(...[...page.querySelectorAll('iframe')].map(frame => frame.contentDocument).filter(Boolean));
+      }
+      waiting.forEach(el => {
+        const record = held(el) || {};
+        for (const key of Object.keys(record)) el.setAttribute(key, record[key]);
+        // A media element that found no source does not look for a new one by itself.
+        if (record.src) el.parentNode?.load?.();
+      });
+    };
+    doc.dispatchEvent(told);
+  };
+
   // Announce a text to screen readers.
   const say = text => {
     const node = doc.createElement('p');
@@ -92,7 +119,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       signals = 0;
       await kit.load(path, plan).catch(() => { detail.reload = true; });
     }
-    doc.dispatchEvent(new CustomEvent('cmw:change', { detail }));
+    announce(detail);
     if (detail.reload) {
       // On a reload Firefox gives a frame in the markup its former address, even if the frame is held by then.
       doc.querySelectorAll('iframe').forEach(el => el.remove());
@@ -840,7 +867,7 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const lend = ids => {
     queues.begin();
     ids.forEach(id => kit.on.add(id));
-    doc.dispatchEvent(new CustomEvent('cmw:change', { detail: { granted: [...kit.on], purposes: [], state: kit.state } }));
+    announce({ granted: [...kit.on], purposes: [], state: kit.state });
     kit.release(() => location.reload());
   };
   // Release the one embed whose placeholder sent the message, without a grant and without the rest of its service.

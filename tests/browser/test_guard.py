@@ -83,6 +83,12 @@ BEFORE: Notes = {
     "subclass": [True],
     "events": ["error 2"],
     "font": ["failed"],
+    "frame fetch": ["TypeError"],
+    "frame fetch own": ["answered"],
+    "frame xhr": ["error"],
+    "frame in a frame": ["TypeError"],
+    "frame of another place": ["function"],
+    "rules": ['3own.gif")'],
     "names": ["fetch,1,WebSocket,true,function,setAttribute,2,set src"],
 }
 
@@ -99,6 +105,10 @@ LOADED = frozenset(
         "iframe",
         "iframe attribute",
         "iframe srcdoc",
+        "iframe srcdoc without quotes",
+        "iframe page",
+        "img srcset without spaces",
+        "frame picture",
         "link",
         "link preload",
         "embed",
@@ -127,6 +137,15 @@ ASKED = frozenset(
         "frame",
         "frame2",
         "srcdoc.gif",
+        "unquoted.gif",
+        "code.gif",
+        "page.gif",
+        "tight.gif",
+        "frame-picture.gif",
+        "frame-inner.gif",
+        "frame-write.js",
+        "command.gif",
+        "filter.gif",
         "link.css",
         "preload.gif",
         "poster.gif",
@@ -232,7 +251,7 @@ def test_nothing_goes_to_held_hosts_before_the_grant(seen: Seen) -> None:
 def test_the_choice_tells_which_hosts_were_stopped(seen: Seen) -> None:
     """Each once, for the inventory; nothing of an address but its host, and none that may load."""
     assert len(seen.told) == len(set(seen.told))
-    assert {"held.example", "other.example"} <= set(seen.told)
+    assert {"held.example", "other.example", "transport.held.example", "filter.held.example"} <= set(seen.told)
     assert {
         host for host in seen.told if not host.endswith(("held.example", "other.example", "held.example."))
     } == set()

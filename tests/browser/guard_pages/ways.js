@@ -51,10 +51,14 @@ function elements() {
     el.srcset = 'https://free.example/small.gif 1w, https://HELD.example:443/large.gif 2w';
     el.sizes = '100vw';
   });
+  make('img', 'img srcset without spaces', el => { el.sizes = '100vw'; el.srcset = '/own.gif 1w,' + held('tight.gif 2w'); });
   make('img', 'img own', el => { el.src = '/own.gif'; });
   make('iframe', 'iframe', el => { el.src = held('frame'); });
   make('iframe', 'iframe attribute', el => el.setAttributeNS(null, 'src', held('frame2')));
   make('iframe', 'iframe srcdoc', el => { el.srcdoc = '<p>x</p><img src="https://held.example/srcdoc.gif">'; });
+  make('iframe', 'iframe srcdoc without quotes', el => { el.srcdoc = '<img src=https://held.example/unquoted.gif>'; });
+  make('iframe', 'iframe code', el => { el.src = "javascript:void(new Image().src='https://held.example/code.gif')"; });
+  make('iframe', 'iframe page', el => { el.src = 'data:text/html,%3Cimg src=%22https://held.example/page.gif%22>'; });
   make('link', 'link', el => { el.rel = 'stylesheet'; el.href = held('link.css'); });
   make('link', 'link preload', el => { el.rel = 'preload'; el.as = 'image'; el.href = held('preload.gif'); });
   make('link', 'link preconnect', el => { el.rel = 'preconnect'; el.href = 'https://connect.held.example'; });
@@ -224,8 +228,65 @@ function workers() {
   });
 }
 
+// Frames that the page fills: each has its own functions, which scripts borrow, or write the frame's page with.
+function frames() {
+  const make = place => place.appendChild(place.ownerDocument.createElement('iframe'));
+  const failing = (name, promise) => promise.then(() => note(name, 'answered'), error => note(name, error.name));
+  const place = document.getElementById('place');
+  attempt('frame', () => {
+    const { contentWindow: inner, contentDocument: page } = make(place);
+    failing('frame fetch', inner.fetch(held('frame-fetch')));
+    failing('frame fetch own', inner.fetch(new URL('/own.js', location)));
+    inner.navigator.sendBeacon(held('frame-beacon'), 'x');
+    const request = new inner.XMLHttpRequest();
+    request.onerror = () => note('frame xhr', 'error');
+    request.open('GET', held('frame-xhr'));
+    request.send();
+    watch('frame picture', new inner.Image()).src = held('frame-picture.gif');
+    page.body.innerHTML = '<img alt="" src="https://held.example/frame-inner.gif">';
+    failing('frame in a frame', make(page.body).contentWindow.fetch(held('frame-frame')));
+  });
+  attempt('frame written', () => {
+    const page = make(place).contentDocument;
+    page.open();
+    page.write('<script src="https://held.example/frame-write.js"><\/script>');
+    page.close();
+  });
+  attempt('frame of another place', () => {
+    const apart = document.createElement('iframe');
+    apart.src = 'https://free.example/frame';
+    add(apart);
+    note('frame of another place', typeof apart.contentWindow.postMessage);
+  });
+}
+
+function styles() {
+  attempt('rules', () => {
+    const sheet = document.head.appendChild(document.createElement('style')).sheet;
+    sheet.insertRule('@import "https://held.example/rule.css"', 0);
+    sheet.insertRule('main { background: url(https://held.example/rule.gif) }', 1);
+    sheet.insertRule('main { background: url(/own.gif) }', 2);
+    note('rules', sheet.cssRules.length + getComputedStyle(document.querySelector('main')).backgroundImage.slice(-9));
+  });
+  if (window.WebTransport) attempt('transport', () => new WebTransport('https://transport.held.example/').ready.catch(() => 0));
+  attempt('command', () => {
+    const text = document.createElement('div');
+    text.contentEditable = true;
+    add(text);
+    getSelection().collapse(text, 0);
+    document.execCommand('insertHTML', false, '<img alt="" src="https://held.example/command.gif">');
+  });
+  attempt('filter', () => {
+    const part = document.createElementNS('http://www.w3.org/2000/svg', 'feImage');
+    part.setAttribute('href', 'https://filter.held.example/filter.gif');
+    add(part);
+  });
+}
+
 function ways() {
   workers();
+  frames();
+  styles();
   elements();
   markup();
   rarities();
