@@ -27,6 +27,8 @@ _LARGE = 16_777_216
 _RATIO = 200
 #: The compression level; gzip's default takes twice the time to save two per cent.
 _LEVEL = 4
+#: So many bytes of a stream that may be either tell zlib from raw deflate: read as the wrong one they make no sense.
+_IN_DOUBT = 64
 
 
 class Opener(Protocol):
@@ -83,6 +85,29 @@ class Coding:
     closer: Callable[[], Closer]
 
 
+def _has_zlib_header(start: bytes) -> bool | None:
+    """
+    Return whether deflate data begins with a zlib header (RFC 1950, section 2.2), or None if that takes more bytes.
+
+    Some servers send deflate without it; browsers accept both. Raw deflate looks like a header only if it begins with a
+    stored block whose padding has bits set. Such a block gives its length twice, once inverted (RFC 1951, section
+    3.2.4). One in 65,536 zlib streams does that by chance, so a stream that may be either is tried as zlib first.
+    """
+    method, flags = start[0], start[1]
+    if method & 0x0F != 8 or method > 0x7F or flags & 0x20 or (method << 8 | flags) % 31:
+        return False
+    if len(start) < 5:
+        return None
+    if (start[1] ^ start[3], start[2] ^ start[4]) != (0xFF, 0xFF):
+        return True
+    stream = zlib.decompressobj()
+    try:
+        stream.decompress(start[:_IN_DOUBT])
+    except zlib.error:
+        return False
+    return True if stream.eof or len(start) >= _IN_DOUBT else None
+
+
 class _Inflate:
     """Decompresses gzip (RFC 1952) with all its members, and deflate with or without the zlib header (RFC 1950)."""
 
@@ -91,26 +116,20 @@ class _Inflate:
         self._stream = zlib.decompressobj(wbits)
         self._members = 0
         self._begun = False
+        #: What has come of the next member, as long as that is too little to begin.
         self._start = b""
 
     def open(self, data: bytes) -> Iterator[bytes]:
         while data:
             if not self._begun:
-                # Two bytes show whether there is a zlib header, and whether another gzip member or padding follows.
                 data = self._start + data
-                self._start = data
-                if len(data) < 2 or (self._members and not self._goes_on(data)):
+                if not self._begin(data):
                     return
                 self._start = b""
             try:
                 piece = self._stream.decompress(data, PIECE)
             except zlib.error:
-                if self._begun or self._wbits != zlib.MAX_WBITS:
-                    raise ValueError("it is damaged") from None
-                # Some servers send deflate without the zlib header; browsers accept both.
-                self._wbits = -zlib.MAX_WBITS
-                self._stream = zlib.decompressobj(self._wbits)
-                continue
+                raise ValueError("it is damaged") from None
             self._begun = True
             data = self._stream.unconsumed_tail
             if self._stream.eof:
@@ -120,6 +139,20 @@ class _Inflate:
                 self._begun = False
             if piece:
                 yield piece
+
+    def _begin(self, data: bytes) -> bool:
+        """Return whether a member begins with this data; otherwise keep as much of it as that depends on."""
+        self._start = data[:_IN_DOUBT]
+        if len(data) < 2 or (self._members and not self._goes_on(data)):
+            return False
+        if self._wbits == zlib.MAX_WBITS:
+            wrapped = _has_zlib_header(data)
+            if wrapped is None:
+                return False
+            if not wrapped:
+                self._wbits = -zlib.MAX_WBITS
+                self._stream = zlib.decompressobj(self._wbits)
+        return True
 
     def _goes_on(self, data: bytes) -> bool:
         return self._wbits > zlib.MAX_WBITS and data.startswith(b"\x1f\x8b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -25,6 +26,18 @@ def raw_deflate(data: bytes) -> bytes:
     return stream.compress(data) + stream.flush()
 
 
+def stored(data: bytes, padding: int = 0) -> bytes:
+    """Return a block of deflate that is not the last and compresses nothing (RFC 1951, section 3.2.4)."""
+    size = len(data)
+    return bytes([padding << 3]) + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + data
+
+
+def seeming_zlib(data: bytes) -> bytes:
+    """Compress without the zlib header, with a first block that begins like one: 0x78, then 94 or 1."""
+    size = 94 if len(data) >= 94 else len(data[:1])
+    return (stored(data[:size], 0x78 >> 3) if size else b"") + raw_deflate(data[size:])
+
+
 def unzstd(data: bytes) -> bytes:
     """Open one frame of zstd."""
     return zstandard.ZstdDecompressor().decompressobj().decompress(data)
@@ -37,6 +50,7 @@ FORMS: Mapping[str, tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes
     "gzip in members": ("gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]), gzip.decompress),
     "deflate": ("deflate", zlib.compress, zlib.decompress),
     "deflate without a header": ("deflate", raw_deflate, zlib.decompress),
+    "deflate that seems to have a header": ("deflate", seeming_zlib, zlib.decompress),
     "br": ("br", brotli.compress, brotli.decompress),
     "zstd": ("zstd", zstandard.compress, unzstd),
 }
@@ -130,6 +144,28 @@ def test_a_bomb_is_refused_before_it_is_opened_whole(form: str) -> None:
         coded.feed(bomb)
         coded.finish()
     assert seen < 20_000_000
+
+
+@pytest.mark.parametrize("size", [1, 3, 100_000])
+def test_deflate_that_seems_to_have_no_header_is_opened(size: int) -> None:
+    """A zlib stream may begin like a stored block that gives its length twice (0x9C and 0x63), however it is cut."""
+    page = bytes(0xFF63)
+    packed = b"\x78\x9c" + stored(page) + raw_deflate(b"") + zlib.adler32(page).to_bytes(4, "big")
+    coded = stream("deflate")
+    out = b"".join(coded.feed(packed[at : at + size], flush=False) for at in range(0, len(packed), size))
+    assert zlib.decompress(out + coded.finish()) == page + b"!"
+
+
+def test_endless_padding_takes_no_memory() -> None:
+    """What is kept of the bytes behind a stream is bounded."""
+    coded = stream("gzip")
+    coded.feed(gzip.compress(b"page"))
+    tracemalloc.start()
+    for _ in range(200):
+        coded.feed(bytes(100_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def test_what_follows_a_stream_is_ignored() -> None:
