@@ -182,6 +182,13 @@ BASES = {
     "an object before it, and another base": _page(
         "html#dynamic-changes-to-base-urls", "<object data=x></object><base target=a>" + _BASE + "<base href=/>"
     ),
+    "one behind another in noscript": _page(
+        "html#parsing-main-inhead", f"<noscript><base href=/a/></noscript>{_BASE}<img src=x>"
+    ),
+    "one in the head behind another in noscript": Vector(
+        "html#parsing-main-inhead",
+        f"<!doctype html><head><noscript><base href=/a/></noscript>{_BASE}</head><body><img src=x>".encode(),
+    ),
     "one behind a drawing": _page("html#the-base-element", "<svg></svg><img src=x><p>" + _BASE),
     "one that a proxy changes": _by_proxy("url#scheme-state", "<img src=x><base href=http:tracker.example/>"),
 }

@@ -132,7 +132,9 @@ WAYS: dict[str, Callable[[str], str]] = {
 def site(comments: Sequence[str], purify: str) -> Callable[..., Iterable[bytes]]:
     """Return a site with the pages ``/0``, ``/1`` and so on, each with a comment."""
     page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body>%s'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>'
+        # A form that says it is the banner is hidden. A page's own style sheet may show it all the same.
+        "<style>form { display: block !important }</style></head><body>%s"
         '<script async src="https://tracker.example/t.js"></script><img src="https://ads.example/a.gif"></body></html>'
     )
 

@@ -312,6 +312,15 @@ BASES = {
         "<template><noscript><base href=//h.example/></noscript></template><base href=T/><img{H} {D}src=1.gif>"
     ),
     "one that cannot be a base": "<base href=data:x,y><img src=1.gif>",
+    "one after that, for a preload scanner": "<base href=data:x,y><base href=T/><img{H} {D}src=1.gif>",
+    "one after a script's": "<base href=javascript:x><base href=T/><img{H} {D}src=1.gif>",
+    "one after no address at all": "<base href='https://['><base href=T/><img{H} {D}src=1.gif>",
+    "one after an address without a host": "<base href=about:x><base href=T/><img{H} {D}src=1.gif>",
+    "one after a port too large": "<base href=//a.example:99999/><base href=T/><img{H} {D}src=1.gif>",
+    "one after a slash and a slash": "<base href='/\t/['><base href=T/><img{H} {D}src=1.gif>",
+    "one after an address of another site": "<base href=//a.example:80/><base href=T/><img src=1.gif>",
+    "one after one in noscript": "<head><noscript><base href=/d/></noscript><base href=T/></head><img{H} {D}src=1.gif>",
+    "one before one in noscript": "<head><noscript><base href=T/></noscript><base href=/d/></head><img{H} {D}src=1>",
     "one in noscript": "<head><noscript><base href=T/></noscript></head><img{H} {D}src=1.gif>",
     "in a style sheet": "<base href=T/><style>@import '{U}1.css'</style>",
     "after an import map": (

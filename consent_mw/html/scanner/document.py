@@ -30,6 +30,11 @@ from consent_mw.html.urls import resolve
 #: Characters of a language that is used; real language tags are shorter.
 _LONGEST_LANGUAGE = 100
 _WRAPPING = frozenset({b"html", b"head"})
+#: An address that every browser can take as a base URL: relative, or with a host in plain letters.
+_SURELY_AN_ADDRESS = re.compile(
+    r"(?:https?:)?//(?![^/?#]*xn--)[a-z0-9.-]*[a-z](?::\d{1,4})?(?:[/?#]|\Z)|(?![^?#]*[\\\x00-\x20]|//|[^/?#]*:)",
+    re.IGNORECASE | re.ASCII,
+)
 #: Elements of the head that run nothing.
 _DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
 #: Elements that may contain a frame; and elements that may not, but may have one before them.
@@ -289,6 +294,9 @@ class Document:
         Browsers resolve some addresses only when they use them (pictures, embeds, pings), and then a base element
         further down counts (https://html.spec.whatwg.org/#dynamic-changes-to-base-urls). So one that leads to
         something held is held if the body has begun.
+
+        The next one may count if this one is in noscript, or if its address cannot be a base URL: then Chromium's
+        preload scanner passes over it.
         """
         holder = self.holder
         found = attributes(found_tag.group(), 5, xml=holder.xml)
@@ -300,9 +308,10 @@ class Document:
             if plan is not None:
                 self.apply(plan, found_tag.start())
                 return
-        self.has_base = True
         base = next((url for url in resolutions(text, holder.page) if holder.leads_to(url)), resolve(text, holder.page))
-        if base.scheme not in ("data", "javascript") and base != holder.base:
+        certain = _SURELY_AN_ADDRESS.match(text) is not None and not self.in_noscript
+        self.has_base = certain or bool(holder.leads_to(base))
+        if base.host and base != holder.base:
             self.holder = holder.with_base(base)
 
     def take_policy(self, tag: bytes, start: int) -> None:
