@@ -42,8 +42,9 @@ _BUTTONS: Mapping[str, tuple[str, str, str]] = {
     "complianz": (".cmplz-cookiebanner", ".cmplz-btn.cmplz-accept", ".cmplz-btn.cmplz-deny"),
     "usercentrics": ("#usercentrics-root, #usercentrics-cmp-ui", "[data-testid=uc-accept-all-button], #accept",
                      "[data-testid=uc-deny-all-button], #deny"),
-    "c15t": ("[data-testid=cookie-banner-root]", "[data-testid=cookie-banner-accept-button]",
-             "[data-testid=cookie-banner-reject-button]"),
+    "c15t": ("[data-testid=consent-banner-root], [data-testid=cookie-banner-root]",
+             "[data-testid=consent-banner-accept-button], [data-testid=cookie-banner-accept-button]",
+             "[data-testid=consent-banner-reject-button], [data-testid=cookie-banner-reject-button]"),
     "django-cookie-consent": (".cookie-consent, #cookie-consent", ".cookie-consent__accept",
                               ".cookie-consent__decline"),
 }  # fmt: skip

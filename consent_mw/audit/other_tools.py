@@ -41,6 +41,8 @@ def _tool(id_: str, name: str, signs: str, marks: str, categories: Mapping[str, 
     return OtherTool(id_, name, re.compile(signs, re.IGNORECASE), categories, delete, pattern)
 
 
+#: What follows the name of a script: minified, and with the hash that many sites' static files have.
+_FILE = r"(?:[.-](?:min|umd|module)){0,2}(?:[.-][0-9a-zA-Z_]{6,64})?(?:\.min)?\.js"
 _USUAL = {"functional": "preferences", "analytics": "analytics", "marketing": "marketing", "advertisement": "marketing"}
 
 #: The tools that are recognised.
@@ -48,7 +50,7 @@ OTHER_TOOLS = (
     _tool(
         "cookieconsent-3",
         "CookieConsent 3 (orestbida)",
-        r"\bCookieConsent\.run\s*\(|/vanilla-cookieconsent@3|cookieconsent\.umd\.js",
+        r"\bCookieConsent\.run\s*\(|/vanilla-cookieconsent@3|\bcookieconsent\.umd(?:[.-][0-9a-zA-Z_]{6,64})?\.js",
         r"\bdata-category=",
         {**_USUAL, "functionality": "preferences", "ads": "marketing"},
         "cookieconsent.umd.js and its style sheet, CookieConsent.run, and type and data-category of scripts.",
@@ -72,7 +74,7 @@ OTHER_TOOLS = (
     _tool(
         "klaro",
         "Klaro",
-        r"\bklaroConfig\b|[/\"']klaro(?:-no-css|-no-translations)?(?:\.min)?\.js|cdn\.kiprotect\.com/klaro",
+        rf"\bklaroConfig\b|[/\"']klaro(?:-no-css|-no-translations)?{_FILE}|cdn\.kiprotect\.com/klaro",
         r"\bdata-name=(?=[^>]*\b(?:data-type|data-src)=)|\bdata-name=(?=[^>]*text/plain)",
         {**_USUAL, "advertising": "marketing", "livechat": "preferences"},
         "klaro.js and its configuration, and data-name, data-type and data-src of tags, which get type and src back.",
@@ -80,7 +82,7 @@ OTHER_TOOLS = (
     _tool(
         "tarteaucitron",
         "tarteaucitron",
-        r"\btarteaucitron\.(?:init|user|job)\b|tarteaucitron(?:\.min)?\.js",
+        rf"\btarteaucitron\.(?:init|user|job)\b|\btarteaucitron{_FILE}",
         "",
         {"analytic": "analytics", "ads": "marketing", "video": "embeds", "social": "embeds", "support": "preferences"},
         "tarteaucitron.js, tarteaucitron.init, user and job; put back the vendors' own snippets.",
@@ -112,7 +114,7 @@ OTHER_TOOLS = (
     _tool(
         "complianz",
         "Complianz",
-        r"\bcmplz-cookiebanner\b|\bcomplianz(?:\.min)?\.js|\bid=[\"']?cmplz-",
+        rf"\bcmplz-cookiebanner\b|\bcomplianz{_FILE}|\bid=[\"']?cmplz-",
         r"\bdata-(?:cmplz-src|service)=(?=[^>]*\bdata-category=)|\bdata-cmplz-src=",
         {"preferences": "preferences", "statistics": "analytics", "marketing": "marketing"},
         "the plugin; it wrote its marks into the page itself.",
@@ -128,7 +130,8 @@ OTHER_TOOLS = (
     _tool(
         "c15t",
         "c15t",
-        r"@c15t/|\bc15t(?:-consent|Config)\b|[\"'/]c15t(?:\.min)?\.js",
+        rf"@c15t/|\bc15t(?:-consent|Config)\b|[\"'/]c15t{_FILE}|"
+        r"\bdata-testid=[\"']?(?:consent|cookie)-banner-(?:root|accept-button)\b",
         "",
         {"functionality": "preferences", "measurement": "analytics", "marketing": "marketing"},
         "ConsentManagerProvider and what it wraps; scripts that it loaded become tags of the page.",
@@ -144,7 +147,7 @@ OTHER_TOOLS = (
     _tool(
         "wagtail-tag-manager",
         "Wagtail Tag Manager",
-        r"\bwtm\.bundle\.js|\bdata-wtm-|/wtm/(?:manage|lazy)",
+        rf"\bwtm\.bundle{_FILE}|\bdata-wtm-|/wtm/(?:manage|lazy)|\bwindow\.wtm\s*=|\bid=[\"']?wtm_cookie_bar\b",
         "",
         {"preferences": "preferences", "statistics": "analytics", "marketing": "marketing"},
         "wagtail_tag_manager of INSTALLED_APPS, MIDDLEWARE, urls and templates; its tags go into your templates.",

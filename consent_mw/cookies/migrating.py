@@ -218,11 +218,14 @@ def _complianz(get: Get) -> TheirChoice | None:
 def _c15t(get: Get) -> TheirChoice | None:
     text = unquote(get("c15t"))
     given = dict(part.partition(":")[::2] for part in text.split(",")[:_MOST]) if text else {}
-    answers = {"1": True, "0": False}
-    words = [(name[2:], answers.get(value)) for name, value in given.items() if name.startswith("c.")]
+    words = {name[2:]: value for name, value in given.items() if name.startswith("c.")}
     time = given.get("i.t", "")
     day = _unix_day(int(time), per_second=1_000) if time.isascii() and time.isdigit() and len(time) < 15 else None
-    return _sorted_out("c15t", words, day)
+    if day is None or not words or not all(_WORD.fullmatch(name) for name in words):
+        return None
+    # It lists what was granted; versions before 2 list refusals as well, with 0.
+    granted = frozenset(name for name, value in words.items() if value == "1") - _ALWAYS
+    return TheirChoice("c15t", granted, frozenset(name for name, value in words.items() if value == "0"), day)
 
 
 def _django_cookie_consent(get: Get) -> TheirChoice | None:
@@ -237,7 +240,11 @@ _WTM = re.compile(r"(?:\w+:(?:true|false|unset|pending)\|?){1,60}")
 def _wagtail_tag_manager(get: Get) -> TheirChoice | None:
     text, tool = unquote(get("wtm")).strip('"'), "wagtail-tag-manager"
     answers = {"true": True, "false": False}
+    # The tool sets the state without an answer, too, and grants with the second page what is set to "delayed". Only an
+    # answer has an id.
     if _WTM.fullmatch(text):
+        if not get("wtm_id"):
+            return None
         pairs = [part.partition(":") for part in text.split("|")]
         return _sorted_out(tool, [(name, answers.get(value)) for name, _, value in pairs if name])
     try:
@@ -245,10 +252,10 @@ def _wagtail_tag_manager(get: Get) -> TheirChoice | None:
     except (ValueError, binascii.Error):
         return None
     state, meta = given.get("state"), given.get("meta")
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not isinstance(meta, dict) or not meta.get("id"):
         return None
     said = [(name, answers.get(value) if isinstance(value, str) else None) for name, value in state.items()]
-    day = _unix_day(meta.get("set_timestamp"), per_second=1) if isinstance(meta, dict) else None
+    day = _unix_day(meta.get("set_timestamp"), per_second=1)
     return _sorted_out(tool, said[:_MOST], day)
 
 

@@ -115,6 +115,27 @@ def test_the_tools_own_documents_are_recognised(file: str, tool: str) -> None:
     assert tool in [one.id for one in tools_in(npm_packages.text(file))]
 
 
+@pytest.mark.parametrize(
+    ("markup", "tool"),
+    [
+        ("<script src=/static/cookieconsent.umd.0f9a8b7c6d5e.js></script>", "cookieconsent-3"),
+        ("<script src=/static/klaro.55e79a2f4b1c.js></script>", "klaro"),
+        ("<script src=/assets/klaro-no-css-D3adB33f.js></script>", "klaro"),
+        ("<script src=/static/tarteaucitron.min.55e79a2f4b1c.js></script>", "tarteaucitron"),
+        ("<script src=/static/cookie_consent/cookiebar.module.55e79a2f4b1c.js></script>", "django-cookie-consent"),
+        ("<script src=/static/wagtail_tag_manager/wtm.bundle.55e79a2f4b1c.js></script>", "wagtail-tag-manager"),
+        ('<script>window.wtm = {"config_url": "/consent/config/"}</script>', "wagtail-tag-manager"),
+        ('<div id="wtm_cookie_bar" class="cleanslate hidden"></div>', "wagtail-tag-manager"),
+        ('<div data-testid="consent-banner-root"></div>', "c15t"),
+        ("<script src=/static/klaro-tavern-menu/app.js></script>", ""),
+        ("<script src=/static/cookieconsent.js></script>", ""),
+    ],
+)
+def test_tools_are_recognised_under_hashed_names_and_by_their_markup(markup: str, tool: str) -> None:
+    """As their packages render it, and as static files are named that browsers may keep for ever."""
+    assert [one.id for one in tools_in(page(markup))] == ([tool] if tool else [])
+
+
 def test_categories_lead_to_purposes_of_ours() -> None:
     """Each category of each tool is one of the five purposes."""
     purposes = {purpose.id for purpose in config.load({}).purposes}

@@ -53,9 +53,10 @@ def onetrust(groups: str) -> str:
     return f"OptanonAlertBoxClosed={ISO}; OptanonConsent=isGpcEnabled=0&groups={quote(groups)}&AwaitingReconsent=false"
 
 
-def wtm(**state: str) -> str:
-    """Return the cookie of Wagtail Tag Manager."""
-    given = {"meta": {"id": "x", "set_timestamp": MILLISECONDS / 1000}, "state": {"necessary": "true", **state}}
+def wtm(*, answered: bool = True, **state: str) -> str:
+    """Return the cookie of Wagtail Tag Manager, which it also sets before anybody answers."""
+    meta = {"id": "x", "set_timestamp": MILLISECONDS / 1000} if answered else {"refresh_timestamp": MILLISECONDS / 1000}
+    given = {"meta": meta, "state": {"necessary": "true", **state}}
     return "wtm=" + base64.b64encode(json.dumps(given).encode()).decode()
 
 
@@ -84,9 +85,9 @@ SAID: dict[str, tuple[str, str, str]] = {
         "cmplz_banner-status=dismissed; cmplz_statistics=deny; cmplz_marketing=deny",
     ),
     "c15t": (
-        f"c15t=c.necessary:1,c.measurement:1,c.marketing:1,i.t:{MILLISECONDS}",
+        f"c15t=c.necessary:1,c.measurement:1,c.marketing:1,i.t:{MILLISECONDS},i.sid:sub_x",
         f"c15t=c.necessary:1,c.measurement:1,c.marketing:0,i.t:{MILLISECONDS}",
-        f"c15t=c.necessary:1,c.measurement:0,c.marketing:0,i.t:{MILLISECONDS}",
+        f"c15t=c.necessary:1,i.t:{MILLISECONDS},i.sid:sub_x",
     ),
     "django-cookie-consent": (
         'cookie_consent="analytics=2024-01-01T00:00:00|marketing=2024-01-01T00:00:00"',
@@ -96,7 +97,7 @@ SAID: dict[str, tuple[str, str, str]] = {
     "wagtail-tag-manager": (
         wtm(statistics="true", marketing="true"),
         wtm(statistics="true", marketing="false"),
-        "wtm=necessary:true|preferences:unset|statistics:false|marketing:false",
+        "wtm=necessary:true|preferences:unset|statistics:false|marketing:false; wtm_id=x",
     ),
     "klaro": (
         "klaro=" + packed({"google-analytics": True, "meta-pixel": True, "session": True}),
@@ -169,7 +170,11 @@ def test_grants_by_service_become_services(tool: str) -> None:
         ("osano-cookieconsent", "cookieconsent_status=allow"),
         ("osano-cookieconsent", "cookieconsent_status=dismiss"),
         ("tarteaucitron", "tarteaucitron=!gtag=wait"),
-        ("wagtail-tag-manager", "wtm=necessary:true|statistics:pending|marketing:unset"),
+        ("wagtail-tag-manager", "wtm=necessary:true|statistics:pending|marketing:unset; wtm_id=x"),
+        ("wagtail-tag-manager", "wtm=necessary:true|statistics:true|marketing:false"),
+        ("wagtail-tag-manager", wtm(answered=False, statistics="true", marketing="false")),
+        ("c15t", "c15t=c.necessary:1,c.measurement:1"),
+        ("c15t", f"c15t=i.t:{MILLISECONDS}"),
         ("klaro", "klaro=" + packed({"session": True})),
     ],
 )  # fmt: skip
