@@ -19,7 +19,10 @@ from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
 from consent_mw.records import open_records
 
-TODAY = int(time.time() // 86_400)
+
+def today() -> int:
+    """Return the day as the command sees it; a run of the whole suite may pass midnight."""
+    return int(time.time() // 86_400)
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_stats_show_the_demonstration(config: Path) -> None:
 
 def test_stats_write_a_table_as_csv(config: Path) -> None:
     """One table goes to standard output, with the line ends of RFC 4180."""
-    fill(config, week(TODAY - 7, granted=60))
+    fill(config, week(today() - 7, granted=60))
     text = run(config, "stats", "--csv", "line").stdout_bytes
     assert text.startswith(b"first,last,asked,")
     assert text.count(b"\r\n") == 8
@@ -110,7 +113,7 @@ def test_a_mistake_is_told_with_its_remedy(config: Path, arguments: tuple[str, .
 )
 def test_report_fails_where_a_rate_dropped(config: Path, before: int, after: int, allowed: str, code: int) -> None:
     """It exits with 1 where a rate fell by more points than allowed, and with 0 where it fell less or rose."""
-    fill(config, [*week(TODAY - 14, granted=before), *week(TODAY - 7, granted=after)])
+    fill(config, [*week(today() - 14, granted=before), *week(today() - 7, granted=after)])
     result = run(config, "report", "--since", "7d", "--fail-if-drop", allowed)
     assert result.exit_code == code
     assert ("Dropped: consent rate fell by" in result.output) == bool(code)
@@ -120,7 +123,7 @@ def test_report_does_not_fail_for_noise(config: Path) -> None:
     """A drop of some points among few answers is not more than noise."""
     few = {"accept": 12, "partial": 10, "reject": 12, "unanswered": 40}
     fewer = {"accept": 11, "partial": 10, "reject": 20, "unanswered": 40}
-    runs = [(TODAY - 10, few), (TODAY - 3, fewer)]
+    runs = [(today() - 10, few), (today() - 3, fewer)]
     fill(config, [Figures("answers", day, day, {("", name): n for name, n in cells.items()}) for day, cells in runs])
     result = run(config, "report", "--fail-if-drop", "5")
     assert (result.exit_code, "No rate fell" in result.output) == (0, True)
@@ -128,14 +131,14 @@ def test_report_does_not_fail_for_noise(config: Path) -> None:
 
 def test_report_with_too_little_data_says_so(config: Path) -> None:
     """Without figures to compare with it exits with 0, and says why."""
-    fill(config, week(TODAY - 7, granted=60))
+    fill(config, week(today() - 7, granted=60))
     result = run(config, "report", "--fail-if-drop", "10")
     assert (result.exit_code, "too little data" in result.output) == (0, True)
 
 
 def test_report_writes_json(config: Path) -> None:
     """A program reads which rate dropped, and by how much."""
-    fill(config, [*week(TODAY - 14, granted=60), *week(TODAY - 7, granted=45)])
+    fill(config, [*week(today() - 14, granted=60), *week(today() - 7, granted=45)])
     result = run(config, "report", "--fail-if-drop", "10", "--json")
     document = json.loads(result.output)
     assert result.exit_code == 1
@@ -191,17 +194,17 @@ def test_token_prints_a_token_and_its_hash(config: Path) -> None:
 def test_demo_data_refuses_a_store_with_counts(config: Path) -> None:
     """Made-up visits are not mixed with counts of people, published or not."""
     store = open_records(f"sqlite:///{config.parent}/consent.db")
-    store.add_counts({Count(TODAY, "", "", "asked"): 1})
+    store.add_counts({Count(today(), "", "", "asked"): 1})
     store.close()
     assert "already has counts" in str(run(config, "demo-data").exception)
 
 
 def test_demo_data_with_force_goes_on_after_what_was_published(config: Path) -> None:
     """With --force only days are added that were not published yet."""
-    fill(config, week(TODAY - 14, granted=60))
+    fill(config, week(today() - 14, granted=60))
     result = run(config, "demo-data", "--force", "--days", "30", "--visits", "300")
     assert result.exit_code == 0, result.output
     store = open_records(f"sqlite:///{config.parent}/consent.db")
-    runs = [run for run in store.figures(0, TODAY) if run.table == "answers"]
-    assert [run.first for run in runs][:8] == [*range(TODAY - 14, TODAY - 7), TODAY - 7]
+    runs = [run for run in store.figures(0, today()) if run.table == "answers"]
+    assert [run.first for run in runs][:8] == [*range(today() - 14, today() - 7), today() - 7]
     store.close()

@@ -18,9 +18,9 @@ import pytest
 from consent_mw import config
 from consent_mw.errors import ConfigError
 from consent_mw.records import open_records
-from tests.stats.test_cli import TODAY
 from tests.stats.test_cli import fill
 from tests.stats.test_cli import run
+from tests.stats.test_cli import today
 from tests.stats.test_cli import week
 
 
@@ -92,7 +92,7 @@ def settings(folder: Path, lines: str) -> Path:
     text = f'[site]\nname = "Shop Ä"\nrecords = "sqlite:///{folder}/consent.db"\n[report]\n{lines}\n'
     path.write_text(text, encoding="utf-8")
     open_records(f"sqlite:///{folder}/consent.db").close()
-    fill(path, [*week(TODAY - 14, granted=60), *week(TODAY - 7, granted=45)])
+    fill(path, [*week(today() - 14, granted=60), *week(today() - 7, granted=45)])
     return path
 
 
