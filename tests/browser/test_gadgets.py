@@ -178,6 +178,10 @@ class Window:
         self._session.click(selector)
         self._lane.settle()
 
+    def conceals(self, name: str) -> bool:
+        """Return whether the element with this name is hidden, and with it all that is in it."""
+        return re.search(rf'<{name} [^>]*hidden=""', self._session.html(), re.IGNORECASE) is not None
+
     def has_run(self) -> bool:
         """Return whether some markup of the page became code."""
         return re.search(r"<html[^>]* data-ran", self._session.html(), re.IGNORECASE) is not None
@@ -251,6 +255,9 @@ def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -
     window.serve(ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config), str(tmp_path))
     for number, name in enumerate(GRANTS):
         window.open(f"/{number}")
+        if moment == "from the server" and "data-cmw-banner" in GRANTS[name]:
+            assert window.conceals("form"), name  # what passes itself off as ours is made inert
+            continue
         # The host of the shadow tree only contains the form.
         window.click("#c" if moment == "in a shadow tree" else "#press")
         window.open(f"/{number}")
