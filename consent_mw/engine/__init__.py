@@ -133,6 +133,7 @@ class Engine:
         self._untouched = Paths(site.untouched)
         #: What the paths of our own pages begin with.
         self._own_starts = (site.mount, GPC_PATH)
+        self._assets = f"{site.mount}/assets/"
         self._hosts: tuple[tuple[str, Engine], ...] = ()
         self._before: Engine | None = None
         #: Whether :meth:`at` may return another engine.
@@ -298,6 +299,7 @@ class Engine:
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for our own pages, as a WSGI application."""
         self._upkeep.start()
+        self._catch_up(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
         return self._pages.answer(environ, start_response)
 
     def page(self, head: RequestHead, variables: Mapping[str, object], body: bytes) -> Answer:
@@ -309,7 +311,15 @@ class Engine:
             body: The request body, read to just beyond MOST_INPUT at most.
         """
         self._upkeep.start()
+        self._catch_up(head.method, head.path)
         return self._pages.whole(head, variables, body)
+
+    def _catch_up(self, method: str, path: str) -> None:
+        """Before one of our pages is answered, learn what other processes have asked this visitor about."""
+        if method == "POST":
+            self._growing.answered()
+        elif not path.startswith(self._assets):
+            self._growing.renewed()
 
     def note_request(self) -> None:
         """Note a request to the application: the background tasks run in processes that have some."""
@@ -394,5 +404,5 @@ class Engine:
         if now is not before:
             now.rehearse(self._site.mount)
 
-    def _share_soon(self) -> None:
-        self._upkeep.hurry("learning", self.patience)
+    def _share_soon(self, times: float = 1, least: float = 0.0) -> None:
+        self._upkeep.hurry("learning", max(times * self.patience, least))

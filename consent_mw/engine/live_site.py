@@ -56,6 +56,10 @@ _KEPT_DECISIONS = 256
 _KEPT_COOKIES = 256
 #: Seconds between two checks for what other processes have learned.
 _BETWEEN_QUESTIONS = 1.0
+#: How many times longer than usual a request waits for the discoveries of others that concern its visitor.
+_WAITS_FOR_OTHERS = 10
+#: Seconds that an answer waits for them.
+_WAIT_OF_AN_ANSWER = 1.0
 #: Ids of things that are held, which no author wrote as a mark.
 _NOT_MARKS = frozenset({UNKNOWN_SERVICE, TOO_LONG, ANY_LINK})
 _STRANGERS = (STRANGER, STRANGE_FILE)
@@ -175,7 +179,8 @@ class GrowingSite:
         assets: The static files.
         observations: What any process has seen in the site's pages.
         catalogue: The services that can be held without being declared.
-        hurry: Shares discoveries with other processes now, and waits for it for a bounded time.
+        hurry: Shares discoveries with other processes now, and waits for it for a bounded time. It takes a factor for
+            that time, and the least time to wait, in seconds.
     """
 
     def __init__(
@@ -184,7 +189,7 @@ class GrowingSite:
         assets: Assets,
         observations: SiteObservations,
         catalogue: Mapping[str, Service],
-        hurry: Callable[[], object],
+        hurry: Callable[..., object],
     ) -> None:
         self.configured = first.site
         #: Whether there was a request since :meth:`share` last ran.
@@ -208,11 +213,26 @@ class GrowingSite:
         return self._now
 
     def renewed(self) -> LiveSite:
-        """Return the site after checking for discoveries of other processes, at most once a second."""
-        if self._clock() - self._asked >= _BETWEEN_QUESTIONS:
+        """
+        Return the site after checking for discoveries of other processes, at most once a second.
+
+        Used if a visitor may have been asked about a service that this process does not know.
+        """
+        if self._grows and self._clock() - self._asked >= _BETWEEN_QUESTIONS:
             self._asked = self._clock()
-            self._hurry()
+            self.visited = True
+            self._hurry(_WAITS_FOR_OTHERS)
         return self._now
+
+    def answered(self) -> None:
+        """
+        Learn what other processes discovered, now: a visitor answers a question that one of them may have asked.
+
+        Called from threads that may wait.
+        """
+        if self._grows:
+            self.visited = True
+            self._hurry(least=_WAIT_OF_AN_ANSWER)
 
     def share(self) -> None:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,10 +21,15 @@ NAVIGATION = {"Host": "localhost", "Accept": "text/html", "Sec-Fetch-Dest": "doc
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=[(kind, when) for kind in ("gevent", "eventlet") for when in ("before", "after")], ids="-".join)
-def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(
+    scope="module",
+    params=[(kind, when) for kind in ("gevent", "eventlet") for when in ("before", "after")],
+    ids="-".join,
+)
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Serve a site that learns, and return its port."""
     kind, when = request.param
+    tmp_path = tmp_path_factory.mktemp("-".join(request.param))
     command = [sys.executable, "-W", "ignore", str(PROGRAM), kind, when, str(tmp_path)]
     with subprocess.Popen(
         command,
@@ -53,10 +59,19 @@ def ask(port: int, method: str, path: str, body: str | None = None, **headers: s
 
 def test_pages_are_answered_and_choices_kept(port: int) -> None:
     """The first page is answered, a choice is recorded, and the next page follows it; nothing waits for a thread."""
-    assert "data-cmw-held=google-analytics" in ask(port, "GET", "/")[2]
+    first = ask(port, "GET", "/")[2]
+    assert ("data-cmw-held=google-analytics" in first, "data-cmw-hosts=" in first) == (True, True)
     form = urlencode({"action": "accept-all", "back": "/"})
     kind = "application/x-www-form-urlencoded"
     status, cookie, _ = ask(port, "POST", "/_cmw/choice", form, Content_Type=kind, Sec_Fetch_Site="same-origin")
     assert (status, cookie.startswith("cmw")) == (303, True)
     text = ask(port, "GET", "/", Cookie=cookie)[2]
     assert "data-cmw-held=google-analytics" not in text
+
+
+def test_a_page_put_together_by_greenlets_shows_one_banner(port: int) -> None:
+    """A view may ask for parts of its page in a pool, whether or not that hands on the context; one notice works."""
+    text = ask(port, "GET", "/parts")[2]
+    sections = re.findall(r"<section[^>]*data-cmw-banner[^>]*>", text)
+    assert (len([tag for tag in sections if 'hidden=""' not in tag]), text.count("<h1>Hello")) == (1, 2)
+    assert "<script src=https://www.google-analytics.com" not in text

@@ -35,14 +35,29 @@ def serve(kind: str, app: Any) -> None:
         import_module("eventlet.wsgi").server(listener, app, log_output=False)
 
 
+def at_once(kind: str, work: Any) -> list[str]:
+    """Return what two greenlets of a pool return."""
+    module = import_module("gevent.pool" if kind == "gevent" else "eventlet")
+    pool = module.Pool(2) if kind == "gevent" else module.GreenPool(2)
+    return list(pool.imap(work, range(2)))
+
+
 def main(kind: str, when: str, folder: str) -> None:
     """Load the site and serve it."""
     if when == "before":
         patch(kind)
+    from werkzeug.test import Client
+
     from consent_mw import ConsentMiddleware
+
+    def part(number: int) -> str:
+        headers = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
+        return Client(site).get(f"/part/{number}", base_url="http://localhost", headers=headers).text
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        if environ["PATH_INFO"] == "/parts":
+            return [b"<!doctype html><title>x</title><body>", *(one.encode() for one in at_once(kind, part))]
         tag = b"<script src=https://www.google-analytics.com/analytics.js></script>"
         return [b"<!doctype html><title>x</title><body><h1>Hello</h1>" + tag + b"</body>"]
 
