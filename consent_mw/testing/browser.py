@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from typing import Any
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from consent_mw.audit.browser import CHROMIUM
+from consent_mw.audit.browser import FIREFOX
 from consent_mw.audit.browser import LivePlan
 from consent_mw.audit.browser import launched
 from consent_mw.audit.browser import walk_in
@@ -56,7 +59,8 @@ class ConsentBrowser:
     Hosts other than the local ones cannot be reached: requests to them are seen, and fail.
 
     Args:
-        executable: The Chromium to use; empty for the one that is found.
+        executable: The Chromium or Firefox to use, told apart by the name of the file; empty for the Chromium that is
+            found.
         config: The configuration for visits that name none.
         patience: Seconds that a page may take to load.
         linger: Seconds that a page is watched after it became idle.
@@ -155,7 +159,8 @@ class ConsentBrowser:
                 if self._loop is None:
                     self._loop = asyncio.new_event_loop()
                     Thread(target=_run, args=(self._loop,), daemon=True).start()
-                opening = self._open.enter_async_context(launched(APP_ORIGIN, _LOCAL, self._executable))
+                engine = FIREFOX if "firefox" in Path(self._executable).name.lower() else CHROMIUM
+                opening = self._open.enter_async_context(launched(APP_ORIGIN, _LOCAL, self._executable, engine))
                 self._browser = asyncio.run_coroutine_threadsafe(opening, self._loop).result()
             return self._browser
 

@@ -9,7 +9,7 @@ The pytest plugin; one line of ``conftest.py`` loads it:
 ===================  ====================================================================================
 
 ``consent_config`` in pytest's configuration is the path of a consent.toml, from the root directory; without it, the one
-in the working folder is used. ``--consent-browser FILE`` names the Chromium.
+in the working folder is used. ``--consent-browser FILE`` names the Chromium, or a Firefox.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting and the option."""
     parser.addini(_CONFIG, "The consent.toml of the site, from the root directory.", default="")
     group = parser.getgroup("consent_mw")
-    group.addoption("--consent-browser", metavar="FILE", default="", help="The Chromium for consent_browser.")
+    group.addoption(
+        "--consent-browser", metavar="FILE", default="", help="The Chromium or Firefox for consent_browser."
+    )
 
 
 def _config(config: pytest.Config) -> str | None:
