@@ -174,6 +174,32 @@ HEADERS = {
 }
 
 _BASE = "<base href=https://tracker.example/>"
+_STYLE = "a{b:url(https://tracker.example/x)}"
+#: Elements inside scripts and style sheets of a drawing: their text is not a part of the outer one's.
+INSIDE = {
+    "a style sheet behind one in it": _page(
+        "html#parsing-main-inforeign", f"<svg><style><style>x</style>{_STYLE}</style></svg>"
+    ),
+    "a style sheet behind one in an element in it": _page(
+        "html#parsing-main-inforeign", f"<svg><style><g><style>x</style></g><![CDATA[{_STYLE}]]></style></svg>"
+    ),
+    "a script behind a style sheet in it": _page(
+        "dom#concept-child-text-content", "<svg><script><style>x</style>trackNow(1)</script></svg>"
+    ),
+    "a script behind an element in it": _page(
+        "dom#concept-child-text-content", "<svg><script><g a=x/>x</g>trackNow(1)</script></svg>"
+    ),
+    "a script around an element": _page(
+        "dom#concept-child-text-content", "<svg><script>track<g>x</g>Now(1)</script></svg>"
+    ),
+    "a style sheet behind a quote in an element": _page(
+        "dom#concept-child-text-content", f"<svg><style><g>'</g>{_STYLE}</style></svg>"
+    ),
+    "a style sheet behind a comment in an element": _page(
+        "dom#concept-child-text-content", f"<math><g></g></math><svg><style><g>/*</g>{_STYLE}</style></svg>"
+    ),
+}
+
 BASES = {
     "a picture before it": _page("html#update-the-image-data", "<img src=x>" + _BASE),
     "a picture that waits until it is seen": _page("html#lazy-loading-attributes", "<img loading=lazy src=x>" + _BASE),
@@ -202,6 +228,7 @@ VECTORS = {
         "elements": ELEMENTS,
         "headers": HEADERS,
         "bases": BASES,
+        "inside": INSIDE,
     }.items()
     for name, vector in vectors.items()
 }

@@ -16,13 +16,17 @@ from consent_mw.html import css
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import executes
+from consent_mw.html.elements import self_closing
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.holder import defuse
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.text import Forks
+from consent_mw.html.scanner.tree import TagToken
+from consent_mw.html.scanner.tree import breaks_out
 from consent_mw.html.tokens import MARKUP_IN_TEXT
 from consent_mw.html.tokens import MARKUP_IN_TEXT_XML
+from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import text_with_markup
@@ -32,6 +36,8 @@ from consent_mw.html.urls import decode_with_offsets
 _LONG = 4096
 #: The most scripts and style sheets nested in one another.
 _MOST_NESTED = 8
+#: The most open elements inside one that are told apart; more than these are refused.
+_MOST_OPEN = 64
 
 
 class MarkedText:
@@ -100,17 +106,20 @@ class MarkedText:
         holder = self._document.holder
         tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True)._replace(removable=False)
         kind = executes(tag.attributes, holder.text, foreign=True)
-        text = self._text(raw)[0]
+        texts = [text for text, _ in self._texts(b"script", raw)]
+        text = texts[0]
+        ids: Ids
         if too_long:
-            ids: Ids = (TOO_LONG,)
+            ids = (TOO_LONG,)
         elif kind == "importmap":
             # Character references may be in its addresses, so it is held as a whole.
-            found_map = holder.import_map(found.group(), text)
-            ids = found_map.held if found_map is not None else ()
+            maps = [holder.import_map(found.group(), text) for text in texts]
+            ids = tuple(id_ for found_map in maps if found_map is not None for id_ in found_map.held)
         elif kind in ("speculationrules", "webbundle"):
-            ids = holder.listed(text, kind)
+            ids = tuple(id_ for text in texts for id_ in holder.listed(text, kind))
         else:
-            ids = holder.code(text)
+            ids = tuple(id_ for text in texts for id_ in holder.code(text))
+        ids = tuple(dict.fromkeys(ids))
         plan = holder.plan(tag._replace(code=ids))
         if plan is not None:
             before = len(self._cursor.edits)
@@ -118,36 +127,72 @@ class MarkedText:
             if holder.xml:
                 self._document.before_script(before, found.start(), frozenset(plan.held), found.group(), text)
 
-    def _text(self, raw: bytes) -> tuple[bytes, list[int]]:
-        """Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text."""
-        text = bytearray()
-        offsets: list[int] = []
+    def _texts(self, name: bytes, raw: bytes) -> list[tuple[bytes, list[int]]]:
+        """
+        Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text.
+
+        Browsers run the text that stands in the element itself, without that of elements inside it
+        (https://dom.spec.whatwg.org/#concept-child-text-content). If there are any, the second text is that one; the
+        first is all of it.
+
+        Raises:
+            RefusedMarkup: an element of this name is inside, so that the end tag is not that of the outer one.
+        """
+        whole: tuple[bytearray, list[int]] = (bytearray(), [])
+        direct: tuple[bytearray, list[int]] = (bytearray(), [])
+        open_: list[bytes] = []
+        has_elements = False
         at = 0
-        for found in (MARKUP_IN_TEXT_XML if self._document.holder.xml else MARKUP_IN_TEXT).finditer(raw):
-            _add_text(text, offsets, raw[at : found.start()], at)
-            if found.group(1) is not None:
-                text += found.group(1)
-                offsets += range(*found.span(1))
+        xml = self._document.holder.xml
+        for found in (MARKUP_IN_TEXT_XML if xml else MARKUP_IN_TEXT).finditer(raw):
+            for text, offsets in (whole,) if open_ else (whole, direct):
+                _add_text(text, offsets, raw[at : found.start()], at)
+                if found.group(1) is not None:
+                    text += found.group(1)
+                    offsets += range(*found.span(1))
             at = found.end()
-        _add_text(text, offsets, raw[at:], at)
-        return bytes(text), offsets
+            tag = TAG.match(raw, found.start())
+            if tag is not None:
+                has_elements = True
+                begins = not (xml or open_ or tag.group(1))
+                if begins and breaks_out(TagToken(tag.group(2).lower(), tag.group())):
+                    break  # the drawing ends here, and with it the element
+                _step(open_, tag)
+        for text, offsets in (whole,) if open_ else (whole, direct):
+            _add_text(text, offsets, raw[at:], at)
+        if name in open_:
+            raise RefusedMarkup("scripts or style sheets in SVG or MathML stand in one another")
+        return [(bytes(text), offsets) for text, offsets in ((whole, direct) if has_elements else (whole,))]
 
     def _defuse(self, raw: bytes, offset: int) -> None:
         """Defuse the URLs of a style sheet in which character references are decoded."""
         holder = self._document.holder
-        text, offsets = self._text(raw)
         places: dict[int, Ids] = {}
+        for text, offsets in self._texts(b"style", raw):
 
-        def visit(at: int, url: bytes) -> None:
-            ids = holder.css_url(url)
-            if ids:
-                places[offsets[at]] = ids
+            def visit(at: int, url: bytes, offsets: list[int] = offsets) -> None:
+                ids = holder.css_url(url)
+                if ids:
+                    places[offsets[at]] = ids
 
-        for wide in holder.wide:
-            css.scan(css.Part(text, 0, len(text)), visit, final=True, wide=wide)
+            for wide in holder.wide:
+                css.scan(css.Part(text, 0, len(text)), visit, final=True, wide=wide)
         for at, ids in sorted(places.items()):
             self._document.page.held.update(ids)
             self._cursor.edit(offset + at, 0, defuse(ids))
+
+
+def _step(open_: list[bytes], tag: re.Match[bytes]) -> None:
+    """Take a tag's step among the open elements inside an element with text."""
+    name = tag.group(2).lower().rpartition(b":")[2]
+    if not tag.group(1):
+        if not (tag.group().endswith(b"/>") and self_closing(tag)):
+            open_.append(name)
+        if len(open_) > _MOST_OPEN:
+            raise RefusedMarkup("a script or style sheet in SVG or MathML contains too many elements in one another")
+    elif name in open_:
+        while open_.pop() != name:
+            pass
 
 
 def _add_text(text: bytearray, offsets: list[int], piece: bytes, at: int) -> None:
