@@ -338,6 +338,19 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     }
   };
 
+  // A lazy-loading library skipped the element when it came into view, and will not look at it again. So do what it
+  // would have done: set the attribute that the name ends with, or a background.
+  const LAZY = /^(data-|(nitro-)?lazy-src)/;
+  const bringLazy = (el, name, value) => {
+    const kind = el.localName;
+    if (/^(img|source|iframe|video|audio|embed)$/.test(kind)) {
+      if (kind === 'iframe' && !/src$/.test(name) && !/^\s*(https?:)?\/\//i.test(value)) return;
+      set(el, (/srcset$|poster$/.exec(name) || ['src'])[0], value);
+    } else if (el.style && !/-|^object$/.test(kind)) {
+      el.style.backgroundImage = /\(/.test(value) ? value : `url(${JSON.stringify(value)})`;
+    }
+  };
+
   // Restore the held attributes of an element, on itself or on its copy. Return whether it loads something again.
   const restore = (from, to) => {
     let loads = false;
@@ -351,12 +364,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
       if (plain !== name) {
         if (to === from) from.removeAttributeNode(attribute);
         attempt(() => set(to, plain, value, attribute.namespaceURI));
-        // A lazy-loading library skipped the element when it came into view, and will not look at it again. So set src.
-        const frame = to.localName === 'iframe';
-        const lazy = (/^data-.*src$/.test(plain) && (frame || to.localName === 'img')) ||
-          (frame && /^data-/.test(plain) && /^\s*(https?:)?\/\//i.test(value));
-        if (lazy && !from.hasAttribute('data-cmw-src')) {
-          attempt(() => set(to, 'src', value));
+        if (LAZY.test(plain) && from.localName !== 'script' && !from.hasAttribute('data-cmw-src')) {
+          attempt(() => bringLazy(to, plain, value));
         }
         loads = loads || !/^on|^style$|^ping$/.test(plain);
       } else if (/^data-cmw-(held|key)$/.test(name) || (name === 'type' && slept)) {
@@ -407,18 +416,40 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     const value = el.getAttribute('data-cmw-' + name);
     return value === null ? el.getAttribute(name) : value;
   };
-  const asks = el => (el.namespaceURI === XHTML
-    ? get(el, 'src')
-    : get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href'));
+  // Optimisers give scripts another type, or move their address to another attribute, and turn them into code at the
+  // visitor's first action. A choice is such an action, and the optimiser passed over what was held by then. So a
+  // release runs it. What a compiler has to read is left to it, and Partytown looks again if it is told.
+  const DELAYED = /script|lazy|delay|defer|rocket|speed|block|psajs|phast|nitro|perfmatters|idle|interact|\bjs\b/;
+  const COMPILED = /partytown|babel|[jt]sx|typescript|coffee|python|ruby|json|speculationrules|importmap|bundle/;
+  const typeOf = el => {
+    let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
+    if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
+    return type.trim().toLowerCase();
+  };
+  const runs = type => !type || JAVASCRIPT.test(type);
+  const heldAddress = el => [...el.attributes].find(({ name }) => /^data-cmw-[\w-]*src$/.test(name));
+  const isDelayed = el => {
+    const type = typeOf(el);
+    return retyped(el) && type !== 'module' && !runs(type) && !COMPILED.test(type) &&
+      (DELAYED.test(type) || heldAddress(el));
+  };
+  // Return the attribute with the address of a script that has neither a source nor code of its own. An optimiser that
+  // missed the address may have set "null".
+  const lateAddress = el => (/^(null|undefined)$/.test(get(el, 'src')) && !el.textContent.trim() &&
+    (isDelayed(el) || runs(typeOf(el))) ? heldAddress(el) : undefined);
+  const asks = el => {
+    if (el.namespaceURI === XHTML) return (lateAddress(el) || { value: get(el, 'src') }).value;
+    return get(el, 'href') || get(el, 'xlink:href') || el.getAttribute('xlink:data-cmw-href');
+  };
+  const isModule = el => typeOf(el) === 'module' ||
+    (isDelayed(el) && [...el.attributes].some(({ name, value }) => /^data-.*type$/.test(name) && value === 'module'));
   // Return how a script runs: inline, block, async, defer, or '' for not at all. See
   // https://html.spec.whatwg.org/#prepare-the-script-element
   const kind = el => {
-    let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
-    if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';
-    type = type.trim().toLowerCase();
+    const type = typeOf(el);
     if (/^(speculationrules|importmap)$/.test(type)) return 'inline';
-    const module = type === 'module';
-    if (!module && ((type && !JAVASCRIPT.test(type)) || el.hasAttribute('nomodule'))) return '';
+    const module = isModule(el);
+    if (!module && ((!runs(type) && !isDelayed(el)) || el.hasAttribute('nomodule'))) return '';
     if (asks(el) === null && !module) return 'inline';
     return el.hasAttribute('async') ? 'async' : module || el.hasAttribute('defer') ? 'defer' : 'block';
   };
@@ -446,6 +477,12 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const revive = el => {
     const script = doc.createElementNS(el.namespaceURI, el.localName);
     restore(el, script);
+    if (isDelayed(el)) script.type = isModule(el) ? 'module' : '';
+    const late = lateAddress(el);
+    if (late) {
+      script.removeAttribute(late.name.replace(PREFIX, ''));
+      set(script, 'src', late.value);
+    }
     if (el.nonce) script.nonce = el.nonce;
     // Scripts that are not created by the parser are async by default.
     if ('async' in script) script.async = el.hasAttribute('async');
@@ -824,6 +861,9 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
           const copy = run(el, how);
           if (how === 'block') await settled(copy);
           await idle(copy);
+        } else if (script && /partytown/.test(typeOf(el))) {
+          giveBack(el);
+          win.dispatchEvent(new CustomEvent('ptupdate'));
         } else if (giveBack(el) && el.isConnected) {
           if (blocksScripts(el)) sheets.push(settled(el));
           else if (/^(img|iframe)$/.test(el.localName) && el.loading !== 'lazy') delay(el);

@@ -70,7 +70,12 @@ const queues = (() => {
   };
   // Remove a property, but keep the setter of signals.js, which waits for the vendor's value.
   const clear = (at, key) => {
-    const { set } = Object.getOwnPropertyDescriptor(at, key);
+    const { set, configurable } = Object.getOwnPropertyDescriptor(at, key);
+    // The site's own code has declared it with var.
+    if (!configurable) {
+      at[key] = undefined;
+      return;
+    }
     delete at[key];
     if (set) Object.defineProperty(at, key, { configurable: true, get() {}, set });
   };

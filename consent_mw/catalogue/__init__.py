@@ -89,7 +89,8 @@ _NAME = r"[A-Za-z_$][\w$]*"
 _DOTTED = rf"{_NAME}(?:\.{_NAME})*"
 _SET = rf"\{{{_DOTTED}(?:,{_DOTTED})*\}}"
 _QUEUE = re.compile(
-    rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}\.\*|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)",
+    rf"{_DOTTED}(?:\.{_SET})?(?:\(\)|\[\])|{_DOTTED}\.\*|{_DOTTED}(?:\.{_SET})?\(\)\.(?:{_DOTTED}(?:\.{_SET})?|{_SET})\(\)"
+    rf"|{_NAME}\{{\}}",
     re.A,
 )
 #: A call by which a page makes the vendor's code wait for consent, and the call that ends the wait.
@@ -323,12 +324,12 @@ def _check_cookie_days(where: str, table: Mapping[str, object]) -> Iterator[Prob
 
 
 def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return queue paths with each set in braces expanded."""
+    """Return queue paths with each set in braces expanded; empty braces mark an object for settings."""
     written = list(paths)
-    while any("{" in path for path in written):
+    while any("{" in path and not path.endswith("{}") for path in written):
         todo, written = written, []
         for path in todo:
-            before, brace, rest = path.partition("{")
+            before, brace, rest = (path, "", "") if path.endswith("{}") else path.partition("{")
             names, _, after = rest.partition("}")
             written += [f"{before}{name}{after}" for name in names.split(",")] if brace else [path]
     return tuple(written)
@@ -455,7 +456,9 @@ _LIST_CHECKS: Mapping[str, _Check] = {
     "storage": _pattern(service_rules.KEY_NAME, "a storage key"),
     "databases": _pattern(service_rules.KEY_NAME, "the name of a database"),
     "queue": _shape(
-        _QUEUE, "a global of a vendor's snippet", "Write _paq[], fbq(), mixpanel.{track,people.set}() or google.maps.*."
+        _QUEUE,
+        "a global of a vendor's snippet",
+        "Write _paq[], fbq(), mixpanel.{track,people.set}(), settings{} or google.maps.*.",
     ),
     "places": _shape(
         service_rules.PLACE,

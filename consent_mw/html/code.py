@@ -105,11 +105,11 @@ _BRINGS = re.compile(
     rb"|\.write(?:ln)?\s*\(|sendBeacon|\b(?:import|eval|Function)\s*\("
 )
 _LITERAL = rb"(?:\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)"
-#: Code that requests one address or inserts one piece of markup, given as a single string.
+#: Code that requests one address or inserts one piece of markup, given as a single string. The ``get`` of a map or of
+#: search parameters is the same to us: its key is no address.
 _ASKS_FOR = re.compile(
-    rb"(?:\b(?:fetch|(?:Shared)?Worker|addModule)\s*\(|\.addModule\s*\(|\bimport\s*\(?|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*("
-    + _LITERAL
-    + rb")\s*(?=[),;}]|\Z)"
+    rb"(?:\b(?:fetch|(?:Shared)?Worker|addModule)\s*\(|\.(?:addModule|get|post|load)\s*\(|\bimport\s*\(?"
+    rb"|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*(" + _LITERAL + rb")\s*(?=[),;}]|\Z)"
 )
 _META = re.compile(rb"import\s*\.\s*meta\b")
 _LOADS = re.compile(
@@ -411,7 +411,7 @@ class CodeMatcher:
 
     def _queues_of(self, id_: str) -> frozenset[bytes]:
         """Return the globals that queues replace while the service is held."""
-        return frozenset(re.split(r"[.(\[]", name)[0].encode() for name in self._services[id_].queue)
+        return frozenset(re.split(r"[.(\[{]", name)[0].encode() for name in self._services[id_].queue)
 
     def match(self, text: bytes, host: str, *, own: bool) -> Code:
         """

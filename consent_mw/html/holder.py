@@ -391,7 +391,7 @@ class Holder:
         """Return the services that a script loads and calls, without those allowed."""
         found = self._matcher.script(text, self.page)
         ids = self.not_allowed(found.ids)
-        if not ids and self.policy.unknown == "suspects":
+        if not found.ids and self.policy.unknown == "suspects":
             ids = self._strangers_loaded_by(text)
         return Code(ids, self.not_allowed(found.calls))
 
@@ -530,14 +530,28 @@ class Holder:
 
     def element_ids(self, name: bytes, found: Attributes) -> Ids:
         """Return the services whose element rules match this tag, without those allowed."""
+        return self.not_allowed(self._all_element_ids(name, found))
+
+    def _all_element_ids(self, name: bytes, found: Attributes) -> Ids:
         rules = self._matcher.elements
         value_of = self._values(found)
-        ids = [
+        return tuple(
             rule.id
             for rule in (*rules.get(name, ()), *rules.get(b"", ()))
             if (not rule.attribute or rule.attribute in found) and rule.fits(value_of)
-        ]
-        return self.not_allowed(tuple(ids))
+        )
+
+    def _has_owner(self, tag: Tag) -> bool:
+        """
+        Return whether the author's mark or an element rule says whose element this is.
+
+        It is no stranger then, whatever its host. So it is not held once its service is allowed.
+        """
+        return b"data-consent" in tag.attributes or bool(self._all_element_ids(tag.name, tag.attributes))
+
+    def _is_owned_stranger(self, tag: Tag, ids: Ids, raw: bytes) -> bool:
+        """Return whether an address is held only because nobody described its host, on an element that has an owner."""
+        return ids == (UNKNOWN_SERVICE,) and self.third_party(self.url(raw)[1]) and self._has_owner(tag)
 
     def mark(self, found: Attributes) -> Ids | None:
         """Return the services for which the author's mark holds the element; None if the mark exempts it."""
@@ -752,6 +766,8 @@ class Holder:
                 ids = self._handler(first.raw, key)
             else:
                 ids = self._value(kind, first.raw)
+            if self._is_owned_stranger(tag, ids, first.raw):
+                ids = ()
             if not ids and kind in ("url", "page") and name in _LOADS_CODE:
                 ids = self._tag(first.raw)
             if not ids and kind in ("url", "page"):
@@ -777,6 +793,8 @@ class Holder:
 
     def _undeclared(self, tag: Tag, raw: bytes) -> Ids:
         """Return the ids for which an address of no known service is held, judged by the element that requests it."""
+        if self._has_owner(tag):
+            return ()
         if self.policy.unknown == "suspects":
             return self._stranger(tag, raw)
         if self.policy.unknown != "pixels" or tag.name != b"img":
@@ -812,8 +830,8 @@ class Holder:
         """Return the ids for which the whole list is held, or else the insertions before each held candidate."""
         listed = candidates(self.text(attribute.raw))
         raws = [(start, encoded(url, self.charset)) for url, start in listed]
-        verdicts = [(start, self._one(raw) or self._undeclared(tag, raw)) for start, raw in raws]
-        held = [(start, ids) for start, ids in verdicts if ids]
+        verdicts = [(start, raw, self._one(raw) or self._undeclared(tag, raw)) for start, raw in raws]
+        held = [(start, ids) for start, raw, ids in verdicts if ids and not self._is_owned_stranger(tag, ids, raw)]
         if not held:
             return (), []
         if len(held) == len(verdicts) or b"&" in attribute.raw or not attribute.raw.isascii() or self.policy.remove:

@@ -455,10 +455,10 @@ def test_the_pseudo_service_needs_no_rules() -> None:
 
 
 def test_a_set_in_braces_stands_for_each_of_its_names() -> None:
-    """A queue may name several methods of one object at once."""
-    text = ENTRY + 'queue = ["stats.{track,people.set}()", "house[]"]\n'
+    """A queue may name several methods of one object at once; empty braces stand for an object of settings."""
+    text = ENTRY + 'queue = ["stats.{track,people.set}()", "house[]", "settings{}"]\n'
     (service,) = consent_mw.catalogue.parse({"x.toml": text}).values()
-    assert service.queue == ("stats.track()", "stats.people.set()", "house[]")
+    assert service.queue == ("stats.track()", "stats.people.set()", "house[]", "settings{}")
 
 
 def test_a_life_is_given_to_a_cookie_of_the_service() -> None:

@@ -78,6 +78,8 @@ DATA = {
     "an escaped address in a link": "location.href = '/share?u=https%3A%2F%2Fpx.test%2Fp'",
     "an address in a picture": "i.src = 'data:image/png;base64,Ly9weC50ZXN0L3A='",
     "a key that is called data": "x = {data:a, b: 'https%3A%2F%2Fpx.test'}; fetch('/x')",
+    "a film beside a key of the address": "a.title = 'https://films.test/embed/' + new URLSearchParams(q).get('v')",
+    "a list beside a get": "$.get('/api', done); const csp = ['https://px.test/']",
     "a film in markup of the state": 'const s = {body: "<iframe src=https://films.test/embed/1>"}; fetch(s.url)',
 }
 
@@ -101,6 +103,8 @@ CODE = {
     "a film written": ("document.write('<iframe src=\"https://films.test/embed/7\">')", "films"),
     "one of several requests": ("fetch('/a'); fetch(base + 'https://px.test/p')", "pixel"),
     "a request for its address": ("fetch('https://px.test/p', {body: 1})", "pixel"),
+    "a get of its address": ("$.get('https://px.test/p', done)", "pixel"),
+    "a get of what is joined": ("$.get(to + '?a'); const to = 'https://px.test/p'", "pixel"),
     "a call beside imports": ("import('/app.js'); fbq('init', '1')", "pixel"),
     "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
     "an import": ("import x from 'https://px.test/p.js'", "pixel"),

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.core.model import Service
+from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
+from consent_mw.html.match import Matcher
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.suspects import SIGNS
@@ -169,6 +172,25 @@ def test_an_answer_that_was_kept_does_not_outlive_what_it_rests_on() -> None:
     assert site.policy.delivery.version == before
     seen(site, picture)
     assert site.policy.delivery.version > before
+
+
+OWNED = {
+    "a marked script": "<script data-consent=counter src=https://trk.unknown.test/1></script>",
+    "a marked pixel": "<img data-consent=counter width=1 height=1 src=https://trk.unknown.test/i>",
+    "a marked frame": "<iframe data-consent=counter src=https://unknown.test/box></iframe>",
+    "a marked picture in sizes": "<img data-consent=counter srcset='https://unknown.test/a.gif 1x'>",
+    "a script by its attribute": "<script data-count=1 src=https://stats.unknown.test/script.js></script>",
+}
+
+
+@pytest.mark.parametrize("unknown", ["suspects", "hold", "pixels"])
+@pytest.mark.parametrize("markup", OWNED.values(), ids=OWNED)
+def test_whose_an_element_is_counts_more_than_its_host(markup: str, unknown: str) -> None:
+    """An element that a rule or the author's mark names is no stranger: it runs once its service is granted."""
+    counter = Service("counter", "Counter", "Ltd", ("analytics",), elements=("script[data-count]",))
+    for allowed, held in ((), {"counter"}), (("counter",), set()):
+        policy = HoldPolicy(Matcher((counter,)), frozenset(allowed), unknown=unknown)
+        assert seen(Holder(policy, PAGE, document=held_in), markup) == held
 
 
 def test_a_stranger_that_was_granted_runs() -> None:

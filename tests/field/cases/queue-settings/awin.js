@@ -1,0 +1,1 @@
+(window.got = window.got || []).push('awin ' + AWIN.Tracking.Sale.orderRef);
