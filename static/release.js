@@ -418,9 +418,10 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   };
   // Optimisers give scripts another type, or move their address to another attribute, and turn them into code at the
   // visitor's first action. A choice is such an action, and the optimiser passed over what was held by then. So a
-  // release runs it. What a compiler has to read is left to it, and Partytown looks again if it is told.
+  // release runs it. What a compiler has to read is left to it, and Partytown looks again if it is told. Nobody runs a
+  // type with a parameter.
   const DELAYED = /script|lazy|delay|defer|rocket|speed|block|psajs|phast|nitro|perfmatters|idle|interact|\bjs\b/;
-  const COMPILED = /partytown|babel|[jt]sx|typescript|coffee|python|ruby|json|speculationrules|importmap|bundle/;
+  const COMPILED = /partytown|babel|[jt]sx|typescript|coffee|python|ruby|vbs|json|templ|tmpl|rules|importmap|bundle|;/;
   const typeOf = el => {
     let type = retyped(el) ? el.getAttribute('data-cmw-type') : get(el, 'type');
     if (type === null) type = el.getAttribute('language') ? 'text/' + el.getAttribute('language') : '';

@@ -40,6 +40,13 @@ from consent_mw.web.app import create_app
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASSETS = Assets()
+
+
+def rules_of(name: str) -> str:
+    """Return the rules of a style sheet of the notice, as pages have them within their layer."""
+    return ASSETS.read(name).decode().removeprefix("@layer cmw{").removesuffix("}")
+
+
 TODAY = 20_779  # 2026-11-22
 MOUNT = "/_cmw"
 #: The address of every visitor.
