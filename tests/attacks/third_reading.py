@@ -180,6 +180,12 @@ INSIDE = {
     "a style sheet behind one in it": _page(
         "html#parsing-main-inforeign", f"<svg><style><style>x</style>{_STYLE}</style></svg>"
     ),
+    "a style sheet behind one in it, which the end of the drawing ends": _page(
+        "html#parsing-main-inforeign", f"<svg><style><style>x</style>{_STYLE}<p>y"
+    ),
+    "a script around one in it, without an end": _page(
+        "html#parsing-main-inforeign", "<svg><script><script>trackNow(1)</script><div>x"
+    ),
     "a style sheet behind one in an element in it": _page(
         "html#parsing-main-inforeign", f"<svg><style><g><style>x</style></g><![CDATA[{_STYLE}]]></style></svg>"
     ),

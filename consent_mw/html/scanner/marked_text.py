@@ -69,10 +69,9 @@ class MarkedText:
         if size - start < self._again and not cursor.final:
             return False
         xml = self._document.holder.xml
-        inside, end_of_it = text_with_markup(name, xml=xml)
-        stop = inside.match(cursor.buffer, end).end()  # type: ignore[union-attr]
+        stop, complete = self._end_of(name, end)
         too_long = False
-        if not end_of_it.match(cursor.buffer, stop):
+        if not complete:
             too_long = cursor.is_too_long(start)
             if not cursor.final and not too_long:
                 # Do not search with every chunk, so that each byte is examined only a few times.
@@ -95,6 +94,33 @@ class MarkedText:
                 self._forks.follow_flat(end + flat)
         return True
 
+    def _end_of(self, name: bytes, at: int) -> tuple[int, bool]:
+        """
+        Return where the text from ``at`` ends, and whether the end has arrived.
+
+        It ends at the end tag that is not that of an element of this name inside, or where the drawing ends.
+        """
+        buffer = self._cursor.buffer
+        xml = self._document.holder.xml
+        inside, end_of_it = text_with_markup(name, xml=xml)
+        open_: list[bytes] = []
+        while True:
+            stop = inside.match(buffer, at).end()  # type: ignore[union-attr]
+            for found in (MARKUP_IN_TEXT_XML if xml else MARKUP_IN_TEXT).finditer(buffer, at, stop):
+                tag = TAG.match(buffer, found.start(), stop)
+                if tag is not None:
+                    if not open_ and _leaves(tag, xml=xml):
+                        return found.start(), True
+                    _step(open_, tag)
+            closing = end_of_it.match(buffer, stop)
+            if closing is None:
+                return stop, False
+            if name not in open_:
+                return stop, True
+            while open_.pop() != name:
+                pass
+            at = closing.end()
+
     def _count_nested(self, start: int, stop: int) -> None:
         """Refuse deeply nested elements and repeated ones without an end: each would be read to the same end."""
         self._nested = self._nested + 1 if start < self._end else 0
@@ -106,7 +132,7 @@ class MarkedText:
         holder = self._document.holder
         tag = Tag.read(b"script", found.group(), xml=holder.xml, foreign=True)._replace(removable=False)
         kind = executes(tag.attributes, holder.text, foreign=True)
-        texts = [text for text, _ in self._texts(b"script", raw)]
+        texts = [text for text, _ in self._texts(raw)]
         text = texts[0]
         ids: Ids
         if too_long:
@@ -127,16 +153,13 @@ class MarkedText:
             if holder.xml:
                 self._document.before_script(before, found.start(), frozenset(plan.held), found.group(), text)
 
-    def _texts(self, name: bytes, raw: bytes) -> list[tuple[bytes, list[int]]]:
+    def _texts(self, raw: bytes) -> list[tuple[bytes, list[int]]]:
         """
         Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text.
 
         Browsers run the text that stands in the element itself, without that of elements inside it
         (https://dom.spec.whatwg.org/#concept-child-text-content). If there are any, the second text is that one; the
         first is all of it.
-
-        Raises:
-            RefusedMarkup: an element of this name is inside, so that the end tag is not that of the outer one.
         """
         whole: tuple[bytearray, list[int]] = (bytearray(), [])
         direct: tuple[bytearray, list[int]] = (bytearray(), [])
@@ -154,21 +177,16 @@ class MarkedText:
             tag = TAG.match(raw, found.start())
             if tag is not None:
                 has_elements = True
-                begins = not (xml or open_ or tag.group(1))
-                if begins and breaks_out(TagToken(tag.group(2).lower(), tag.group())):
-                    break  # the drawing ends here, and with it the element
                 _step(open_, tag)
         for text, offsets in (whole,) if open_ else (whole, direct):
             _add_text(text, offsets, raw[at:], at)
-        if name in open_:
-            raise RefusedMarkup("scripts or style sheets in SVG or MathML stand in one another")
         return [(bytes(text), offsets) for text, offsets in ((whole, direct) if has_elements else (whole,))]
 
     def _defuse(self, raw: bytes, offset: int) -> None:
         """Defuse the URLs of a style sheet in which character references are decoded."""
         holder = self._document.holder
         places: dict[int, Ids] = {}
-        for text, offsets in self._texts(b"style", raw):
+        for text, offsets in self._texts(raw):
 
             def visit(at: int, url: bytes, offsets: list[int] = offsets) -> None:
                 ids = holder.css_url(url)
@@ -180,6 +198,11 @@ class MarkedText:
         for at, ids in sorted(places.items()):
             self._document.page.held.update(ids)
             self._cursor.edit(offset + at, 0, defuse(ids))
+
+
+def _leaves(tag: re.Match[bytes], *, xml: bool) -> bool:
+    """Return whether a tag in the text itself ends the drawing, and with it the element."""
+    return not (xml or tag.group(1)) and breaks_out(TagToken(tag.group(2).lower(), tag.group()))
 
 
 def _step(open_: list[bytes], tag: re.Match[bytes]) -> None:
