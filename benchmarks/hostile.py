@@ -210,6 +210,8 @@ SHAPES: dict[str, Shape] = {
         srcset_brackets=_repeated(b"<img srcset='a ", b"(", b"'>"),
         references=_repeated(b"<img src='", b"&#58;", b"'>"),
         a_reference_without_an_end=_repeated(b"<svg><style>&", b"a", b"</style></svg>"),
+        styles_in_svg_that_a_drawing_ends=_repeated(b"", b"<svg><style><p>" + b"<br>" * 60),
+        scripts_in_svg_that_a_drawing_ends=_repeated(b"", b"<svg><script><p>" + b"<br>" * 60),
         labels_of_a_host=_repeated(b"<img src=//", b"a.", b"b/>"),
         letters_of_a_host=_repeated(b"<img src=//", "ü".encode(), b"/>"),
         percent_in_a_host=_repeated(b"<img src=//", b"%61", b"/>"),

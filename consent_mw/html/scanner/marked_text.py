@@ -36,6 +36,8 @@ from consent_mw.html.urls import decode_with_offsets
 _LONG = 4096
 #: The most scripts and style sheets nested in one another.
 _MOST_NESTED = 8
+#: The bytes in which the end is looked for at first.
+_WINDOW = 512
 #: The most open elements inside one that are told apart; more than these are refused.
 _MOST_OPEN = 64
 
@@ -98,14 +100,17 @@ class MarkedText:
         """
         Return where the text from ``at`` ends, and whether the end has arrived.
 
-        It ends at the end tag that is not that of an element of this name inside, or where the drawing ends.
+        It ends at the end tag that is not that of an element of this name inside, or where the drawing ends. It is
+        looked for in windows that grow, so that the work depends on the text, and not on what follows it.
         """
         buffer = self._cursor.buffer
         xml = self._document.holder.xml
         inside, end_of_it = text_with_markup(name, xml=xml)
         open_: list[bytes] = []
+        window = _WINDOW
         while True:
-            stop = inside.match(buffer, at).end()  # type: ignore[union-attr]
+            limit = at + window
+            stop = inside.match(buffer, at, limit).end()  # type: ignore[union-attr]
             for found in (MARKUP_IN_TEXT_XML if xml else MARKUP_IN_TEXT).finditer(buffer, at, stop):
                 tag = TAG.match(buffer, found.start(), stop)
                 if tag is not None:
@@ -114,7 +119,11 @@ class MarkedText:
                     _step(open_, tag)
             closing = end_of_it.match(buffer, stop)
             if closing is None:
-                return stop, False
+                if limit >= len(buffer):
+                    return stop, False
+                at = stop
+                window *= 2
+                continue
             if name not in open_:
                 return stop, True
             while open_.pop() != name:
