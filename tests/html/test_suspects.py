@@ -14,11 +14,11 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
 from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.suspects import SIGNS
+from consent_mw.html.signs import SIGNS
+from consent_mw.html.signs import address_of
+from consent_mw.html.signs import opinion
 from consent_mw.html.suspects import Delivery
-from consent_mw.html.suspects import address_of
 from consent_mw.html.suspects import host_of_stranger
-from consent_mw.html.suspects import opinion
 from consent_mw.html.suspects import stranger_id
 from consent_mw.html.urls import Url
 from tests.html.rewriting import PAGE
