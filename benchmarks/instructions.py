@@ -25,8 +25,8 @@ from consent_mw.html import scan
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.scan import WalkFlag
+from consent_mw.html.syntax import Syntax
 from consent_mw.html.tokens import TAG
-from consent_mw.html.tokens import Syntax
 
 SIZE = 50_000
 #: A scan of HTML content, the same if relative URLs are harmless, and a page that was read before.

@@ -16,7 +16,7 @@ from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.scanner import follower
 from consent_mw.html.scanner.document import Place
 from consent_mw.html.scanner.known_steps import follow_in_python
-from consent_mw.html.tokens import syntax_for
+from consent_mw.html.syntax import syntax_for
 
 OURS = "consent_mw (pure Python)"
 OURS_IN_C = "consent_mw (scanner in C)"

@@ -1,8 +1,8 @@
 """
 The current site: the configuration, plus the services that were discovered in its pages.
 
-A site that declares nothing discovers all services that are held; other sites, unknown third parties that look like
-trackers.
+If nothing is declared, every service that is held is discovered. If something is, only unknown third parties that look
+like trackers are.
 
 :class:`LiveSite` is one state of the site with everything that is derived from it. :class:`GrowingSite` holds the
 current state, and makes the next one when a page held a service that nobody declared.
@@ -35,12 +35,12 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
-from consent_mw.html.holder import ANY_LINK
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
 from consent_mw.html.suspects import STRANGE_FILE
 from consent_mw.html.suspects import STRANGER
+from consent_mw.html.value_judge import ANY_LINK
 from consent_mw.http.tracker_cookies import names_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
@@ -60,10 +60,10 @@ _BETWEEN_QUESTIONS = 1.0
 _WAITS_FOR_OTHERS = 10
 #: Seconds that an answer waits for them.
 _WAIT_OF_AN_ANSWER = 1.0
-#: Ids of things that are held, which no author wrote as a mark.
+#: Ids for which something may be held although no author wrote them as a mark (``data-consent``).
 _NOT_MARKS = frozenset({UNKNOWN_SERVICE, TOO_LONG, ANY_LINK})
 _STRANGERS = (STRANGER, STRANGE_FILE)
-#: Names that are logged at most: what visitors write may have marks in it.
+#: The most names that are logged. Marks may also come from text that visitors wrote, so there may be any number.
 _MOST_NAMED = 200
 
 
@@ -209,7 +209,7 @@ class GrowingSite:
         self._examined: frozenset[str] = frozenset()
 
     def now(self) -> LiveSite:
-        """Return the site as all processes know it, give or take a second."""
+        """Return the current site; discoveries of other processes are included after a second at the latest."""
         return self._now
 
     def renewed(self) -> LiveSite:
@@ -226,7 +226,7 @@ class GrowingSite:
 
     def answered(self) -> None:
         """
-        Learn what other processes discovered, now: a visitor answers a question that one of them may have asked.
+        Load the discoveries of other processes before an answer is processed; one of them may have asked the question.
 
         Called from threads that may wait.
         """
@@ -275,7 +275,7 @@ class GrowingSite:
                 )
 
     def _name_marks(self, held: frozenset[str]) -> None:
-        """Log each mark of the site's own that names nothing, once: what has it stays held, and nobody is asked."""
+        """Log, once for each, marks in the page that name no purpose or service: their elements always stay held."""
         site = self._now.site
         asked = {purpose.id for purpose in site.purposes}
         for id_ in sorted(held - asked - self._named):

@@ -30,7 +30,6 @@ from consent_mw.core.model import Site
 from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.holder import ANY_LINK
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
@@ -38,6 +37,7 @@ from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
+from consent_mw.html.value_judge import ANY_LINK
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.paths import Paths
 from consent_mw.notice.assets import Assets

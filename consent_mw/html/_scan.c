@@ -7,7 +7,7 @@
  *
  * Nearly all of a page is text, and tags that can neither fetch nor run nor connect. Each of them has to be examined,
  * and that takes most of the time of a page view. In Python, a regular expression passes over everything up to the next
- * tag that can matter (consent_mw.html.tokens.Syntax). This file is the same expression written by hand, once for each
+ * tag that can matter (consent_mw.html.syntax.Syntax). This file is the same expression written by hand, once for each
  * kind of place in a page:
  *
  *     skip          HTML content                              Syntax.skip
@@ -29,7 +29,7 @@
  *
  * So nothing is decided here. A tag is passed over because the tables say that its name and attributes are harmless, or
  * because Python said so of the same bytes. The tables come from Syntax.tables and have the same words as the patterns.
- * The word lists in this file name their counterparts in tokens.py, and the tests compare the two.
+ * The word lists in this file name their counterparts in syntax.py, and the tests compare the two.
  *
  * `follow` serves the trees, which read long documents on the side (consent_mw.html.scanner.known_steps). It passes over
  * pieces whose steps Python has learnt, and stops at the first whose step is unknown.
@@ -486,7 +486,7 @@ static inline int is_plain_path(const Scanner *self, const Attribute *found, Ptr
     }
 }
 
-/* Return whether lazy loaders read an attribute: tokens.LAZY_WORDS after "data-", or tokens.LAZY_NAMES. */
+/* Return whether lazy loaders read an attribute: syntax.LAZY_WORDS after "data-", or syntax.LAZY_NAMES. */
 static int is_lazy(Ptr at, Ptr end)
 {
     static const char *const WORDS[] = {
@@ -512,7 +512,7 @@ static int is_lazy(Ptr at, Ptr end)
     }
 }
 
-/* Return whether a name is that of a presentation attribute: tokens.PAINTS, then letters and hyphens. */
+/* Return whether a name is that of a presentation attribute: syntax.PAINTS, then letters and hyphens. */
 static int is_paint(Ptr at, Ptr end)
 {
     static const char *const PAINTS[] = {"fill", "stroke", "mask", "filter", "clip-path", "cursor", "marker"};
@@ -586,7 +586,7 @@ static int may_be_host(Ptr at, Ptr end)
     return at > begin && at < end && *at == '.';
 }
 
-/* Return whether the code of a handler may contain an address: tokens._HANDLER. */
+/* Return whether the code of a handler may contain an address: syntax._HANDLER. */
 static int may_name_address(const Attribute *found)
 {
     if (found->value == NULL)
@@ -1234,7 +1234,7 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *arguments, PyObject *
 
 /* -- words of scripts */
 
-/* The length of a beginning: consent_mw.html.code._FIRST. */
+/* The length of a beginning: consent_mw.html.signatures.FIRST_LETTERS. */
 #define BEGINNING 3
 
 typedef struct {
@@ -1398,7 +1398,7 @@ static PyMethodDef scanner_methods[] = {
 };
 
 static PyType_Slot scanner_slots[] = {
-    {Py_tp_doc, (void *)"Scans HTML content by the tables of one consent_mw.html.tokens.Syntax."},
+    {Py_tp_doc, (void *)"Scans HTML content by the tables of one consent_mw.html.syntax.Syntax."},
     {Py_tp_new, scanner_new},
     {Py_tp_dealloc, scanner_dealloc},
     {Py_tp_methods, scanner_methods},

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from consent_mw.html.syntax import LAZY_BACKGROUNDS
+from consent_mw.html.syntax import LAZY_BY_CLASS
 from consent_mw.html.tokens import ATTRIBUTE
 from consent_mw.html.tokens import JAVASCRIPT_TYPES
-from consent_mw.html.tokens import LAZY_BACKGROUNDS
-from consent_mw.html.tokens import LAZY_BY_CLASS
 
 SPACES = " \t\n\r\f"
 
@@ -92,7 +92,7 @@ _CUSTOM = dict.fromkeys(
     b" embed-url iframe-src frame-src image-src img-src script-src script-url".split(),
     "url",
 )
-#: Those of them that contain the address of what the element shows.
+#: The attributes among these that have the address of what the element shows.
 SHOWN_BY_ELEMENT = tuple(
     b"src url data-src data-url video-src video-url embed-src embed-url iframe-src frame-src".split()
 )
@@ -149,6 +149,8 @@ _BRINGS: Mapping[bytes, str] = {
     **dict.fromkeys((b"video", b"audio", b"track"), "media"),
 }
 
+_STYLED_HEIGHT = re.compile(r"(?<![\w-])height\s*:\s*(\d{1,4}(?:\.\d+)?px)", re.I)
+_PIXELS = re.compile(r"(\d{1,4})(?:\.\d+)?(?:px)?", re.I)
 _PLAIN_START = re.compile(rb"\s*(?:https?:)?//[a-z0-9.\-]+[/?#]")
 
 
@@ -273,10 +275,10 @@ def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
     """
     Whether an image is a tracking pixel: it is fetched, but not meant to be seen.
 
-    A stated size counts most: a slide show hides large pictures until their
-    turn, and pages with lazy loading repeat their pictures in noscript. A
-    picture that comes in several widths is seen, whatever else it states:
-    frameworks write its ratio as its size, or stretch it from none.
+    A stated size counts most, because slide shows hide large pictures until
+    their turn, and pages with lazy loading repeat their pictures in noscript.
+    A picture that comes in several widths is visible, whatever size it
+    states: frameworks write its aspect ratio there, or stretch it by CSS.
     """
     if b"srcset" in found and _WIDE_CANDIDATE.search(text(found[b"srcset"][0].raw)):
         return False
@@ -292,6 +294,16 @@ def is_pixel(found: Attributes, in_noscript: bool, text: Text) -> bool:
         (b"srcset" in found and found[b"srcset"][0].raw)
         or (b"src" in found and _PHOTOGRAPH.match(text(found[b"src"][0].raw)))
     )
+
+
+def stated_height(found: Attributes, text: Text) -> int:
+    """Return the height in CSS pixels that an element's attributes state for it or its content; 0 if none does."""
+    texts = [text(found[key][0].raw) for key in (b"height", b"data-height") if key in found]
+    styled = _STYLED_HEIGHT.search(text(found[b"style"][0].raw)) if b"style" in found else None
+    for one in [styled.group(1)] if styled else texts:
+        if given := _PIXELS.fullmatch(one.strip()):
+            return int(given.group(1))
+    return 0
 
 
 def _is_no_image(value: str) -> bool:
@@ -364,7 +376,7 @@ def any_kinds(name: bytes, foreign: bool) -> Mapping[bytes, str]:
 
 
 def told_by_beginning(kind: str, raw: bytes) -> bool:
-    """Whether the start of a value that is cut off is enough to judge it."""
+    """Whether a value that is cut off can be judged by its start."""
     return kind in ("url", "page") and (_HARMLESS_DATA.match(raw) is not None or _PLAIN_START.match(raw) is not None)
 
 

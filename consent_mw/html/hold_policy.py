@@ -19,10 +19,10 @@ from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
 from consent_mw.html.suspects import Delivery
-from consent_mw.html.tokens import Syntax
+from consent_mw.html.syntax import Syntax
 from consent_mw.html.urls import Url
 
-#: The size of the cache over all pages, in units of about a kilobyte; when it is exceeded, all is dropped.
+#: The size of the cache over all pages, in units of about a kilobyte; when it is full, it is emptied.
 _KEPT = 4096
 _UNIT = 512
 #: The longest piece of a page whose answer is cached, in bytes.
@@ -150,8 +150,8 @@ class HoldPolicy:
     once: frozenset[str] = frozenset()
     places: Places = field(default_factory=Places, compare=False, repr=False)
     allow_hosts: tuple[str, ...] = ()
-    #: Called for all that a page loads from third parties, with the address, the kind of element, the id of the service
-    #: (or an empty string), and whether it is held.
+    #: Called for everything that a page loads from third parties, with the address, the kind of element, the id of the
+    #: service (or an empty string), and whether it is held.
     watch: Callable[[Url, str, str, bool], object] | None = field(default=None, compare=False, repr=False)
     #: What has been learned about the site's delivery; shared by the policies of a site.
     delivery: Delivery = field(default_factory=Delivery, compare=False, repr=False)
@@ -159,7 +159,7 @@ class HoldPolicy:
     memories: dict[tuple[Url, Url | None, str, int], Memory] = field(default_factory=dict, compare=False, repr=False)
 
     def allows(self, url: Url) -> bool:
-        """Whether the owner allows everything from this address that belongs to no service."""
+        """Whether the owner allows this address if it belongs to no service (``allow_hosts``)."""
         for rule in self.allow_hosts:
             host, slash, path = rule.partition("/")
             if f".{url.host}".endswith(f".{host}") and url.rest.startswith(slash + path):

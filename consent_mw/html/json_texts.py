@@ -13,13 +13,18 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.html import css
+from consent_mw.html.code import Ids
 
 #: A string; one without an end goes on to the end of the text, so that each byte is read once.
 _STRING = re.compile(rb"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)", re.DOTALL)
 _HALVES = re.compile(rb"[\x81-\xfe]\\")
 #: The start of a URL pattern that contains a host without wildcards.
 _PLAIN_HOST = re.compile(r"https?://([a-z0-9.\-]+)(?::[0-9]*)?(?:[/?#]|\Z)", re.I)
+
+#: The most different lengths of folder names in import maps; with more, every import is held.
+_MOST_FOLDERS = 64
 
 
 class JsonString(NamedTuple):
@@ -74,8 +79,9 @@ def may_follow_any_link(content: bytes, host: str) -> bool:
     """
     Return whether speculation rules let a browser fetch links of the page that lead to other sites.
 
-    https://wicg.github.io/nav-speculation/speculation-rules.html: a document rule applies to all links of the page that
-    fulfil its conditions. Here a condition counts only if it proves that a link stays on the site, or names the hosts.
+    A document rule applies to all links of the page that meet its conditions
+    (https://wicg.github.io/nav-speculation/speculation-rules.html). A condition counts here only if it proves that the
+    links stay on the site, or if it names their hosts.
 
     Args:
         host: The host of the page.
@@ -116,3 +122,26 @@ def _leads_out(pattern: object, host: str) -> bool:
     if pattern.startswith("//") or (":" in pattern and not pattern.startswith("/")):
         return _PLAIN_HOST.match(pattern) is None
     return False
+
+
+class Specifiers:
+    """Specifiers of modules that the page's import maps resolve to held addresses, with the ids of the services."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Ids] = {}
+        #: The lengths of those that end in a slash, which apply to all specifiers below them.
+        self._folders: set[int] = set()
+
+    def learn(self, specifier: str, ids: Ids) -> None:
+        """Record the services that a specifier leads to."""
+        self._ids[specifier] = ids
+        if specifier.endswith("/"):
+            self._folders.add(len(specifier))
+
+    def ids(self, specifier: str) -> Ids:
+        """Return the services that are needed to import a specifier."""
+        if specifier in self._ids or not self._folders:
+            return self._ids.get(specifier, ())
+        if len(self._folders) > _MOST_FOLDERS:
+            return (UNKNOWN_SERVICE,)
+        return next((self._ids[key] for size in self._folders if (key := specifier[:size]) in self._ids), ())

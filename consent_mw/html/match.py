@@ -31,11 +31,11 @@ from consent_mw.html.service_index import Pairs
 from consent_mw.html.service_index import WithOwn
 from consent_mw.html.service_index import parts_of
 from consent_mw.html.service_index import split_host_rule
+from consent_mw.html.syntax import Syntax
+from consent_mw.html.syntax import matters_by_name
+from consent_mw.html.syntax import syntax_for
 from consent_mw.html.tag_ids import TagIds
 from consent_mw.html.tag_ids import prefix_of
-from consent_mw.html.tokens import Syntax
-from consent_mw.html.tokens import matters_by_name
-from consent_mw.html.tokens import syntax_for
 from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import data_url
@@ -43,7 +43,7 @@ from consent_mw.html.urls import public_suffix_length
 from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import site_of
 
-#: The most pages of a site, and bytes of their addresses, of which is kept whether rules reach them.
+#: The limits of the cache of pages (whether rules reach their relative addresses): in pages, and bytes of addresses.
 _KEPT_PAGES, _KEPT_PAGES_SIZE = 512, 262_144
 #: The size of the cache of hosts, in bytes; when it is full, it is emptied.
 _CACHED_HOSTS = 2_097_152
@@ -60,7 +60,7 @@ _ELEMENT_NAME = re.compile(r"[a-z][a-z0-9:-]*")
 _CONDITION = re.compile(r"\[([a-z][a-z0-9_:-]*)(?:([*~]?=)([^\]]*))?\]")
 #: The placeholders in a shape: a capital letter, a digit, a hexadecimal digit.
 _SHAPES = {"A": "[A-Z]", "9": "[0-9]", "h": "[0-9a-fA-F]"}
-#: How many of their first characters are used to look up path rules.
+#: The number of first characters by which path rules are looked up.
 _BEGINNING = 5
 
 
@@ -243,7 +243,7 @@ class Matcher:
             return syntax_for(tuple(sorted(names)), tuple(self._path_texts), tuple(sorted(own)), marks)
 
     def prepare_places(self) -> None:
-        """Compile the syntax for the embeds of all services, if that is slow; a request that needs it waits."""
+        """Compile the syntax for the embeds of all services in advance, if that is slow, so that no request waits."""
         if scan.Scanner is None:
             self.syntax_with(self._marks_of_places)
 
@@ -340,7 +340,7 @@ class Matcher:
 
     def own_pages(self, base: Url) -> tuple[bool, bool]:
         """
-        Return whether plain relative references on a page lead to no rule, and whether that is so on all its pages.
+        Return whether plain relative references on a page match no rule, and whether that holds for all its pages.
 
         Args:
             base: The page's base URL, on its own host.

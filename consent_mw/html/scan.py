@@ -1,7 +1,7 @@
 """
 Loads the scanner in C if there is one, and defines the tables that it gets.
 
-``_scan.c`` passes over HTML content like the patterns of :class:`~consent_mw.html.tokens.Syntax`, in a fraction of the
+``_scan.c`` passes over HTML content like the patterns of :class:`~consent_mw.html.syntax.Syntax`, in a fraction of the
 time. It is optional: it is built if there is a compiler. With ``CONSENT_MW_PURE=1`` in the environment the module is
 empty, and Python does all of the work. The flags here have the same numbers as those in ``_scan.c``.
 """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 
 from consent_mw.html import tokens
-from consent_mw.html.tokens import Syntax
+from consent_mw.html.syntax import Syntax
 from tests.html import markup_pieces
 
 #: Rules of every kind, among them such as are in each other's way.

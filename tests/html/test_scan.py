@@ -26,7 +26,7 @@ from benchmarks.pages import make_page
 from consent_mw.core.model import Service
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import scan
-from consent_mw.html import tokens
+from consent_mw.html import syntax
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
@@ -117,14 +117,14 @@ def test_a_scan_ends_between_pieces(kind: str) -> None:
 def test_the_words_that_stand_in_the_library_are_those_of_the_patterns() -> None:
     """Each word of which the library has its own list stops a scan, alone and behind what may stand before it."""
     skip_local = SYNTAXES["no rules"].skip_local
-    for word in tokens.LAZY_WORDS:
+    for word in syntax.LAZY_WORDS:
         for before in ("", "a-", "a-b-", "a-b-c-", "A-B-C-"):
             for name in (f"data-{before}{word}", f"DATA-{before}{word.upper()}x"):
                 assert skip_local(f"<img {name}=x>".encode(), 0) == 0, name
-    for word in tokens.LAZY_NAMES:
+    for word in syntax.LAZY_NAMES:
         for name in (f"{word}rc", f"{word.upper()}X"):
             assert skip_local(f"<img {name}=x>".encode(), 0) == 0, name
-    for word in tokens.PAINTS:
+    for word in syntax.PAINTS:
         page = f"<svg><path {word.upper()}-x='url(/a)'/></svg>".encode()
         assert skip_local(page, 0) == 0, word
         assert skip_local(page.replace(b"/a", b"#a"), 0) == len(page), word
@@ -203,13 +203,13 @@ RULES = (
 
 def policies(*, remove: bool, unknown: str) -> dict[str, HoldPolicy]:
     """Return what the same rules are with the library, if there is one, and without."""
-    tokens.syntax_for.cache_clear()
+    syntax.syntax_for.cache_clear()
     patch = pytest.MonkeyPatch()
     made = {}
     for name in ("with the library", "without"):
         if name == "without":
             patch.setattr(scan, "Scanner", None)
-            tokens.syntax_for.cache_clear()
+            syntax.syntax_for.cache_clear()
         policy = HoldPolicy(
             Matcher(RULES),
             frozenset({"pay", "necessary"}),
@@ -221,7 +221,7 @@ def policies(*, remove: bool, unknown: str) -> dict[str, HoldPolicy]:
         assert (policy.syntax.scanner is None) == (scan.Scanner is None)
         made[name] = policy
     patch.undo()
-    tokens.syntax_for.cache_clear()
+    syntax.syntax_for.cache_clear()
     return made
 
 

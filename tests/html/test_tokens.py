@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.chunks import ScriptEnd
+from consent_mw.html.chunks import TagWatch
 from consent_mw.html.tokens import ATTRIBUTE
 from consent_mw.html.tokens import NO_TAGS
 from consent_mw.html.tokens import NO_TAGS_XML
 from consent_mw.html.tokens import TAG
-from consent_mw.html.tokens import ScriptEnd
-from consent_mw.html.tokens import TagWatch
 from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import text_with_markup
 from consent_mw.html.urls import unescape_attribute

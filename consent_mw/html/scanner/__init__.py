@@ -9,7 +9,7 @@ at start tags that may fetch, run or connect. For each of them it asks the
 holder (:mod:`consent_mw.html.holder`) what to insert. The rewriter
 (:mod:`consent_mw.html.rewriter`) makes the insertions when it sends the bytes.
 
-:class:`~consent_mw.html.tokens.Syntax` passes over everything that cannot
+:class:`~consent_mw.html.syntax.Syntax` passes over everything that cannot
 matter. It uses patterns, or ``_scan.c``, which stops exactly where the patterns
 do, but can also go on over tags whose plan is remembered.
 

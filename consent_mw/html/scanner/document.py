@@ -37,7 +37,7 @@ _SURELY_AN_ADDRESS = re.compile(
 )
 #: Elements of the head that run nothing.
 _DESCRIBING = frozenset({b"meta", b"title", b"base", b"link", b"style"})
-#: Elements that may contain a frame; and elements that may not, but may have one before them.
+#: Elements that may contain a frame; and elements that may not, but before which a frame may be inserted.
 _HOLDS_FRAME = frozenset(
     b"div section article aside main header footer nav figure span p blockquote li dd td center address".split()
 )
@@ -156,7 +156,7 @@ class Document:
     # -- insertions
 
     def insert(self, offset: int, *, at_end: bool, asked: bool = False) -> None:
-        """Place the banner, once; if there is nothing to place yet, try again before the end of the body."""
+        """Place the banner, once; if there is none yet, try again before the end of the body."""
         give = self.page.insert
         holder = self.holder
         foreign = holder.base.host != holder.page.host
@@ -220,7 +220,7 @@ class Document:
         return Place(False, frozenset(), foreign, tuple(self.page.policies), self.lang)
 
     def finish(self) -> None:
-        """Place the banner at the end of the page if it has found no other place."""
+        """Place the banner at the end of the page if it was not placed before."""
         size = len(self.cursor.buffer)
         if self.before_body or self.at_end:
             self.insert(size, at_end=True)
@@ -295,8 +295,8 @@ class Document:
         further down counts (https://html.spec.whatwg.org/#dynamic-changes-to-base-urls). So one that leads to
         something held is held if the body has begun.
 
-        The next one may count if this one is in noscript, or if its address cannot be a base URL: then Chromium's
-        preload scanner passes over it.
+        If this element is in noscript, or if its address cannot be a base URL, the next one may count: Chromium's
+        preload scanner skips such elements.
         """
         holder = self.holder
         found = attributes(found_tag.group(), 5, xml=holder.xml)

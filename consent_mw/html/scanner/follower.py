@@ -11,6 +11,7 @@ import re
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import scan
+from consent_mw.html.chunks import ScriptEnd
 from consent_mw.html.scanner.known_steps import LONGEST_REFERENCE
 from consent_mw.html.scanner.known_steps import KnownSteps
 from consent_mw.html.scanner.known_steps import State
@@ -33,7 +34,6 @@ from consent_mw.html.scanner.tree import Tree
 from consent_mw.html.tokens import CDATA_START
 from consent_mw.html.tokens import PIECE
 from consent_mw.html.tokens import RAW_TEXT
-from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag as end_of_raw_text
 from consent_mw.html.urls import unescape_text
 
@@ -242,7 +242,7 @@ class Follower:
         return ""
 
     def skip(self, offset: int) -> None:
-        """Give up on the bytes before ``offset`` that have not been read."""
+        """Skip unread bytes before ``offset``, because they are no longer stored."""
         if offset > self.offset:
             self.lost = True
             self.offset = offset

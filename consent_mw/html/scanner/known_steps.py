@@ -91,11 +91,11 @@ class KnownSteps:
         self._kept = 0
 
     def earn(self, pieces: int) -> None:
-        """Take note of pieces of the page that were passed."""
+        """Add to the credit for pieces of the page that were passed."""
         self._credit += _EARNED * pieces
 
     def state_of(self, tree: Tree) -> State | None:
-        """Return the state that a tree is in; None if it cannot be known, or would cost more than was earned."""
+        """Return the state that a tree is in; None if it cannot be a key, or would cost more than the credit."""
         size = _COST + len(tree.stack) + len(tree.formatting)
         if size > self._credit or tree.mode == "initial":
             return None

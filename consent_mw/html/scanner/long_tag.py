@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.chunks import TagWatch
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import executes
 from consent_mw.html.hold_policy import KEY
@@ -22,7 +23,6 @@ from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.tokens import ATTRIBUTE
 from consent_mw.html.tokens import OPEN_VALUE
-from consent_mw.html.tokens import TagWatch
 
 _GAP = re.compile(rb"[ \t\n\r\f/]*+")
 _SPACES = re.compile(rb"[ \t\n\r\f]*+")
@@ -175,7 +175,7 @@ class LongTag:
         if plan is None:
             return
         if holder.xml or key == b"data-consent":
-            # XHTML forbids the duplicate attribute, and the attributes that the author's mark is about have been sent.
+            # XHTML forbids duplicate attributes; and the attributes to which the author's mark applies have been sent.
             raise RefusedMarkup("a tag is longer than hold_back", "hold_back")
         document.page.held.update(plan.held)
         held = b"data-cmw-held=" + ",".join(plan.held).encode() + KEY + b" " if plan.held else b""

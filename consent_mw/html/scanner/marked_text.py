@@ -13,12 +13,13 @@ import re
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html import css
+from consent_mw.html.chunks import ScriptEnd
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import executes
 from consent_mw.html.elements import self_closing
 from consent_mw.html.holder import TOO_LONG
-from consent_mw.html.holder import defuse
+from consent_mw.html.plan_writer import defuse
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.text import Forks
@@ -27,7 +28,6 @@ from consent_mw.html.scanner.tree import breaks_out
 from consent_mw.html.tokens import MARKUP_IN_TEXT
 from consent_mw.html.tokens import MARKUP_IN_TEXT_XML
 from consent_mw.html.tokens import TAG
-from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag
 from consent_mw.html.tokens import text_with_markup
 from consent_mw.html.urls import decode_with_offsets
@@ -100,8 +100,8 @@ class MarkedText:
         """
         Return where the text from ``at`` ends, and whether the end has arrived.
 
-        It ends at the end tag that is not that of an element of this name inside, or where the drawing ends. It is
-        looked for in windows that grow, so that the work depends on the text, and not on what follows it.
+        It ends at its own end tag, not at that of an element with the same name inside it, or where the drawing ends.
+        The search uses growing windows, so that the work depends on the text and not on what follows it.
         """
         buffer = self._cursor.buffer
         xml = self._document.holder.xml
@@ -147,7 +147,7 @@ class MarkedText:
         if too_long:
             ids = (TOO_LONG,)
         elif kind == "importmap":
-            # Character references may be in its addresses, so it is held as a whole.
+            # Its addresses may contain character references, so it is held as a whole.
             maps = [holder.import_map(found.group(), text) for text in texts]
             ids = tuple(id_ for found_map in maps if found_map is not None for id_ in found_map.held)
         elif kind in ("speculationrules", "webbundle"):
@@ -166,9 +166,9 @@ class MarkedText:
         """
         Return the text of an element that contains markup, and the offset in ``raw`` of each byte of the text.
 
-        Browsers run the text that stands in the element itself, without that of elements inside it
-        (https://dom.spec.whatwg.org/#concept-child-text-content). If there are any, the second text is that one; the
-        first is all of it.
+        Browsers run the text that is directly in the element, without the text of elements inside it
+        (https://dom.spec.whatwg.org/#concept-child-text-content). The first text returned is all of it; if there are
+        elements inside, a second one is the element's own.
         """
         whole: tuple[bytearray, list[int]] = (bytearray(), [])
         direct: tuple[bytearray, list[int]] = (bytearray(), [])

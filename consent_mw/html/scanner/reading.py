@@ -158,7 +158,7 @@ class Reading:
         )
 
     def end(self) -> None:
-        """Forget everything; the parts of a reading refer to each other, and would wait for the garbage collector."""
+        """Drop all references: the parts of a reading refer to each other, and would wait for the garbage collector."""
         if self.around is not None:
             self.around.end()
         self.__dict__.clear()
@@ -513,7 +513,7 @@ class Reading:
         if tag in plans:
             return plans[tag]
         plan = holder.plan(Tag.read(name, tag, foreign=name in (SVG, MATH)))
-        # Policies are not remembered, since each page may have to add something else to them.
+        # Policies are not remembered, since each page may have to insert something else.
         lasting = plan is not None or not (name == b"meta" and _MAY_BE_POLICY.search(tag))
         if lasting and holder.room_for(tag):
             plans[tag] = plan
@@ -675,7 +675,7 @@ class Reading:
             around.restrict(scripting=True)
 
     def _noscript_is_there(self, start: int, end: int) -> bool:
-        """Return whether the end of a noscript element has arrived, or is no longer waited for."""
+        """Return whether the end of a noscript element has arrived, or need not be waited for."""
         cursor = self.cursor
         found = end_tag(b"noscript").search(cursor.buffer, max(end, self._searched - cursor.origin))
         self._searched = cursor.origin + (found.start() if found else len(cursor.buffer) - _NOSCRIPT_TAIL)
@@ -762,7 +762,7 @@ class Reading:
         return bool(self.foreign.open) or (self.around is not None and self.around.live and self.around.in_foreign)
 
     def _begin_long_tag(self, start: int) -> None:
-        """Start on a tag that is too long, unless its meaning depends on all of it."""
+        """Start handling a tag that is too long piece by piece; refuse one whose meaning depends on all of it."""
         document = self.document
         name = self.long_tag.name_at(start)
         xml = self._xml is not None

@@ -4,7 +4,7 @@ Scripts: held by their address or by their content.
 Theory of operation. The start tag of an inline script can only be planned when its content is known. So mode SCRIPT
 keeps the tag back until the end tag has arrived, matches the content, and then applies the plan. A script with an
 address is planned at once (unless held scripts are left out with their content), and its content is passed over in mode
-SCRIPT_TEXT. The end tag is found by :class:`~consent_mw.html.tokens.ScriptEnd`. A script whose bytes are remembered
+SCRIPT_TEXT. The end tag is found by :class:`~consent_mw.html.chunks.ScriptEnd`. A script whose bytes are remembered
 skips all of this.
 
 What was held earlier in the page matters too: a call of a held service's functions is answered by its queue, which
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 
+from consent_mw.html.chunks import ScriptEnd
 from consent_mw.html.code import Ids
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.scanner.cursor import Cursor
@@ -23,7 +24,6 @@ from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.text import TextReader
 from consent_mw.html.tokens import TAG
-from consent_mw.html.tokens import ScriptEnd
 from consent_mw.html.tokens import end_tag
 
 _IMPORTED = re.compile(rb"\b(?:from|import)\s*+\(?\s*+[\"'`]([^\"'`]++)[\"'`]")

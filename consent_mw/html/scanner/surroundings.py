@@ -156,7 +156,7 @@ class Surroundings:
         return ""
 
     def end(self) -> None:
-        """Forget what the trees refer to in circles."""
+        """Drop the references by which the trees form cycles."""
         for follower in self._followers or ():
             follower.end()
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from consent_mw.html import css
-from consent_mw.html.holder import defuse
+from consent_mw.html.plan_writer import defuse
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
@@ -70,7 +70,7 @@ class TextReader:
         self._terminator = b""
 
     def begin_raw_text(self, name: bytes, *, leave_out: bool = False) -> None:
-        """Enter the raw text of an element, which only its own end tag ends."""
+        """Enter the raw text of an element; only the element's own end tag ends it."""
         self._cursor.mode = Mode.RAW_TEXT
         self._name = name
         self.leave_out = leave_out or self.leave_out

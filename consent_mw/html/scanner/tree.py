@@ -32,7 +32,7 @@ MATH = b"math"
 #: Result instead of a namespace if the tag is ignored.
 DROPPED = b""
 
-#: In place of a start tag that is not kept; no tag has this text.
+#: Replaces a start tag that is not kept; no tag has this text.
 FORGOTTEN = b"\0"
 
 #: The steps of walks over the stack that a page may take: a fixed number, plus a number for each of its tags.
@@ -193,7 +193,7 @@ class Tree:
         return self.key()
 
     def key(self, anonymous: Element | None = None) -> tuple[object, ...]:
-        """Return the same; two trees whose ``anonymous`` elements differ in nothing but their tags have equal keys."""
+        """Return the key of the state; for two states that differ only in the tag of ``anonymous``, it is the same."""
         places = {id(element): place for place, element in enumerate(self.stack)}
         formatting = tuple(
             None
