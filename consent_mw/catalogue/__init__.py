@@ -104,7 +104,7 @@ SERVICES = "services"
 
 
 #: The modules outside this folder that determine the format of packed services.
-_PACKED_BY = ("core/model.py", "core/packed.py", "html/code.py", "html/service_index.py", "html/urls.py")
+_PACKED_BY = ("core/model.py", "core/packed.py", "html/service_index.py", "html/signatures.py", "html/urls.py")
 
 
 def load() -> Mapping[str, Service]:

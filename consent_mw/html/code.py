@@ -1,8 +1,6 @@
 """
 Finds the services that a script belongs to: by signatures in its code, and by the URLs that it loads.
 
-Long because finding matches and judging them use the same patterns.
-
 Theory of operation
 -------------------
 
@@ -38,20 +36,25 @@ from __future__ import annotations
 import binascii
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from functools import cached_property
-from functools import lru_cache
 from typing import NamedTuple
-from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
 from consent_mw.html import scan
-from consent_mw.html.javascript import Lexer
+from consent_mw.html.script_reading import IDENTIFIER
+from consent_mw.html.script_reading import ScriptReading
+from consent_mw.html.script_reading import ScriptText
+from consent_mw.html.signatures import FIRST_LETTERS
+from consent_mw.html.signatures import Signature
+from consent_mw.html.signatures import SignatureSource
+from consent_mw.html.signatures import SignatureTables
+from consent_mw.html.signatures import indexed
+from consent_mw.html.signatures import signature_of
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 
@@ -62,25 +65,11 @@ _CACHED_CODE = 4_194_304
 _CACHED_SCRIPT = 65_536
 #: The assumed size of an entry without the script itself, in bytes.
 _ENTRY = 300
-#: The length of the prefix by which a signature is indexed if it has no word, or only common ones.
-_FIRST = 3
-#: A word in more signatures than this is common.
-_COMMON = 6
-#: So few signatures are searched for one by one.
+#: Up to so many signatures, their words are searched for one by one instead of collecting all words of the script.
 _FEW = 8
-#: Words are collected from windows of so many bytes; the overlap is longer than any word in a signature.
-_WINDOW = 1_048_576
-_OVERLAP = 256
 #: A longer script is assumed to have code of its own besides calls.
 _MOST_CALLS = 65_536
-#: How many bytes before an address are searched for the code that loads it.
-_BEFORE = 120
 
-_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-_QUOTES = "\"'`"
-_CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
-_IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$]*+")
-_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
 _URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
@@ -105,8 +94,8 @@ _BRINGS = re.compile(
     rb"|\.write(?:ln)?\s*\(|sendBeacon|\b(?:import|eval|Function)\s*\("
 )
 _LITERAL = rb"(?:\"[^\"\\\r\n]*+\"|'[^'\\\r\n]*+'|`[^`\\$]*+`)"
-#: Code that requests one address or inserts one piece of markup, given as a single string. The ``get`` of a map or of
-#: search parameters is the same to us: its key is no address.
+#: Code that requests one address or inserts one piece of markup, given as a single string. It also matches the ``get``
+#: of a map or of search parameters, which does no harm, since the key is not an address.
 _ASKS_FOR = re.compile(
     rb"(?:\b(?:fetch|(?:Shared)?Worker|addModule)\s*\(|\.(?:addModule|get|post|load)\s*\(|\bimport\s*\(?"
     rb"|\bimport\b[\w$\s{},*]{1,400}?\bfrom\b|\bfrom|\.innerHTML\s*=)\s*(" + _LITERAL + rb")\s*(?=[),;}]|\Z)"
@@ -139,13 +128,6 @@ _USES_BEFORE = re.compile(
     rb"(?:[=(+?]|\b(?:return|import|from)|(?:\bdocument|[\"'`](?:script|iframe|link)[\"'`])\s*,"
     rb"(?:\s*[\"'`][\w-]{0,40}[\"'`]\s*,){0,3})\s*\Z"
 )
-#: Code before a string that is a message for developers.
-_TELLS = re.compile(rb"\b(?:console\s*\.\s*[a-z]+|new\s+[A-Z][A-Za-z]*Error)\s*\(\s*\Z")
-_SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
-#: Code that only leaves settings for a service: ``name =``, ``name = window.name``.
-_SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:window\.)?\1\b.*)?\Z")
-_ROOT = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*)")
-_CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
 _PARENTHESES = re.compile(rb"[()]")
 #: The purposes of visible services.
 _SHOWN = frozenset({"embeds", "preferences"})
@@ -173,129 +155,6 @@ class Code(NamedTuple):
 _NOTHING = Code()
 
 
-class Signature:
-    """Code that identifies a script: white space between its tokens and the kind of its quotes do not matter."""
-
-    __slots__ = ("_compiled", "_text", "beginning", "call", "id", "is_setting", "root", "text", "words")
-
-    def __init__(self, text: str, service: str) -> None:
-        pieces = [piece for piece in _CODE_TOKEN.findall(text) if not piece.isspace()]
-        first, *more = ["[\"'`]" if piece in _QUOTES else re.escape(piece) for piece in pieces]
-        # The word boundary is checked after the first piece, because a pattern that starts with a literal is fast.
-        boundary = f"(?<![A-Za-z0-9_$]{first})" if re.match(r"[A-Za-z0-9_$]", text) else ""
-        self.id = service
-        self.text = text
-        self._text = r"\s*+".join([first + boundary, *more]).encode()
-        self._compiled: re.Pattern[bytes] | None = None
-        #: Whole words in every script with this signature.
-        self.words = frozenset(piece.encode() for piece in pieces[:-1] if _WORD.fullmatch(piece))
-        #: The prefix of another word in such a script: the last piece may be the start of a longer word.
-        self.beginning = pieces[-1].encode() if _WORD.fullmatch(pieces[-1]) else b""
-        called = _CALLED.match(text)
-        #: The global that the code calls; empty for an argument such as ``send_to``, None if it is not a call.
-        self.call = None if called is None else (called.group(1) or "").encode()
-        #: Whether the code only leaves settings. ``root`` is the global at its start.
-        self.is_setting = _SETTING.match(text) is not None
-        root = _ROOT.match(text)
-        self.root = root.group(1).encode() if root else b""
-
-    @property
-    def pattern(self) -> re.Pattern[bytes]:
-        """The pattern, compiled on first use: a site needs few of a thousand, and each takes a millisecond."""
-        if self._compiled is None:
-            self._compiled = re.compile(self._text)
-        return self._compiled
-
-
-@lru_cache(maxsize=4096)
-def _signature(text: str, service: str) -> Signature:
-    """Return a signature; the sites of a process share the catalogue's signatures and their compiled patterns."""
-    return Signature(text, service)
-
-
-class SignatureTables(NamedTuple):
-    """Signatures, indexed by word or prefix."""
-
-    by_word: dict[bytes, list[Signature]]
-    #: Signatures whose last word is the most specific but may continue, by its first letters.
-    by_beginning: dict[bytes, list[Signature]]
-    #: Signatures that have to be tried in each script.
-    rest: list[Signature]
-
-
-def indexed(signatures: list[Signature]) -> SignatureTables:
-    """Return an index of signatures, each by its rarest word, or by the prefix of its last word if that is rarer."""
-    tables = SignatureTables({}, {}, [])
-    occurrences = Counter(word for signature in signatures for word in signature.words)
-    for signature in signatures:
-        word = min(signature.words, key=lambda each: (occurrences[each], -len(each), each), default=b"")
-        begins = len(signature.beginning) >= _FIRST
-        if word and not (begins and occurrences[word] > _COMMON):
-            tables.by_word.setdefault(word, []).append(signature)
-        elif begins:
-            tables.by_beginning.setdefault(signature.beginning[:_FIRST], []).append(signature)
-        else:
-            tables.rest.append(signature)
-    return tables
-
-
-class SignatureSource(Protocol):
-    """The signatures of a catalogue, which are created when a script contains their word or prefix."""
-
-    @property
-    def words(self) -> frozenset[bytes]:
-        """The words that signatures are indexed by."""
-        ...
-
-    @property
-    def beginnings(self) -> frozenset[bytes]:
-        """The prefixes that the other signatures are indexed by."""
-        ...
-
-    def signatures_with(self, word: bytes) -> list[tuple[str, str]]:
-        """Return the signatures that are indexed by a word, with the ids of their services."""
-        ...
-
-    def signatures_beginning(self, letters: bytes) -> list[tuple[str, str]]:
-        """Return the signatures that are indexed by a prefix, with the ids of their services."""
-        ...
-
-    def signatures_without_words(self) -> list[tuple[str, str]]:
-        """Return the signatures that have to be tried in each script, with the ids of their services."""
-        ...
-
-
-class _Script:
-    """A script with its escapes decoded, and a map from positions in the decoded text to its raw bytes."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.text = _ESCAPE.sub(_unescape, raw) if b"\\" in raw else raw
-        self._behind: list[int] = []
-        self._lost: list[int] = []
-        if len(self.text) != len(raw):
-            lost = 0
-            for found in _ESCAPE.finditer(raw):
-                lost += found.end() - found.start() - 1
-                self._behind.append(found.end() - lost)
-                self._lost.append(lost)
-
-    def raw_place(self, place: int) -> int:
-        """Return the position in the raw bytes of a ``place`` in the decoded text."""
-        index = bisect_right(self._behind, place)
-        return place + (self._lost[index - 1] if index else 0)
-
-    def words(self) -> set[bytes]:
-        """Return all words; parts of words may be among them."""
-        text = self.text
-        if len(text) <= _WINDOW:
-            return set(_IDENTIFIER.findall(text))
-        words: set[bytes] = set()
-        for start in range(0, len(text), _WINDOW):
-            words.update(_IDENTIFIER.findall(text, start, start + _WINDOW + _OVERLAP))
-        return words
-
-
 class _Address(NamedTuple):
     """An address in a script that belongs to services."""
 
@@ -303,11 +162,6 @@ class _Address(NamedTuple):
     ids: Ids
     #: Its host and path; empty for a quoted host or an encoded text.
     where: str
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    slash, *codes = match.groups()
-    return b"/" if slash else bytes([int(next(code for code in codes if code), 16)])
 
 
 def _encoded(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -346,7 +200,7 @@ class CodeMatcher:
         services: The services by id.
         own: The services among them that do not come from ``source``, by id.
         resolved: Returns the services that a request reaches, given the page's host.
-        begun: Returns the services that an address may reach of which only the start is known.
+        begun: Returns the services that an address may reach if only its start is known.
         source: The signatures of the other services; None if there are none.
     """
 
@@ -364,7 +218,7 @@ class CodeMatcher:
         self._resolved = resolved
         self._begun = begun
         #: The signatures used so far, and all of the owner's; others are created from the source when first needed.
-        self._found = indexed([_signature(text, service.id) for service in own.values() for text in service.inline])
+        self._found = indexed([signature_of(text, service.id) for service in own.values() for text in service.inline])
         self._own_found = self._found
         self._words = frozenset(self._found.by_word)
         self._beginnings = frozenset(self._found.by_beginning)
@@ -384,7 +238,7 @@ class CodeMatcher:
 
     def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
         """Return the signatures, except those of services that the owner replaces."""
-        return [_signature(text, id_) for text, id_ in pairs if id_ not in self._own]
+        return [signature_of(text, id_) for text, id_ in pairs if id_ not in self._own]
 
     def _with_word(self, word: bytes) -> list[Signature]:
         found = self._found.by_word.get(word)
@@ -423,7 +277,7 @@ class CodeMatcher:
         key = (text, host) if own else text
         known = self._cache.get(key)
         if known is None:
-            known = self._match(_Script(text), host)
+            known = self._match(ScriptText(text), host)
             if len(text) <= _CACHED_SCRIPT:
                 self._room -= len(text) + _ENTRY
                 if self._room < 0:
@@ -439,7 +293,7 @@ class CodeMatcher:
         Args:
             by_visitor: The event is an action of the visitor, who may intend to navigate; so navigation does not count.
         """
-        script = _Script(text)
+        script = ScriptText(text)
         if not (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
             return ()
         found = [*self._addresses(script.text, host), *self._hosts(script.text, host)]
@@ -452,29 +306,29 @@ class CodeMatcher:
         Args:
             depth: The number of encodings around the text.
         """
-        script = _Script(text)
+        script = ScriptText(text)
         marked = {signature.id for signature, _ in self._signatures(script)}
         found = self._addresses(script.text, host, depth)
         return tuple(sorted(marked | {id_ for address in found for id_ in address.ids}))
 
     def addresses(self, text: bytes, host: str) -> Ids:
         """Return the services that the absolute addresses in ``text`` reach, in any syntax."""
-        return tuple(sorted({id_ for address in self._addresses(_Script(text).text, host) for id_ in address.ids}))
+        return tuple(sorted({id_ for address in self._addresses(ScriptText(text).text, host) for id_ in address.ids}))
 
     # -- finding matches
 
-    def _signatures(self, script: _Script) -> Iterator[tuple[Signature, list[int]]]:
+    def _signatures(self, script: ScriptText) -> Iterator[tuple[Signature, list[int]]]:
         """Yield the signatures in a script, with their positions."""
         table, beginnings = self._table, self._beginnings
         known = script.words() if table is None else set(table.found_in(script.text))
         # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
         tried = {signature: None for word in known & self._words for signature in self._with_word(word)}
         for word in known:
-            if word[:_FIRST] in beginnings:
-                found = self._beginning_with(word[:_FIRST])
+            if word[:FIRST_LETTERS] in beginnings:
+                found = self._beginning_with(word[:FIRST_LETTERS])
                 tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
         if table is not None and len(tried) <= _FEW and not self._found.rest:
-            # Mostly none of them occurs, which is cheaper to find out than all words of the script.
+            # Usually none of them occurs, and finding that out is cheaper than collecting all words of the script.
             tried = {signature: None for signature in tried if all(map(script.text.__contains__, signature.words))}
             if not tried:
                 return
@@ -486,7 +340,7 @@ class CodeMatcher:
                 yield signature, places
 
     def _addresses(self, text: bytes, host: str, depth: int = 0) -> Iterator[_Address]:
-        """Yield the addresses that reach services, and the encoded texts that contain something of a service."""
+        """Yield the addresses that reach services, and the encoded texts that contain a signature or an address."""
         if depth < _MOST_ENCODED:
             for place, decoded in _encoded(text):
                 if ids := self.anywhere(decoded, host, depth + 1):
@@ -523,7 +377,7 @@ class CodeMatcher:
 
     # -- judging matches
 
-    def _match(self, script: _Script, host: str) -> Code:
+    def _match(self, script: ScriptText, host: str) -> Code:
         signatures = list(self._signatures(script))
         addresses = list(self._addresses(script.text, host))
         hosts = list(self._hosts(script.text, host))
@@ -534,7 +388,9 @@ class CodeMatcher:
             addresses += hosts
         elif not signatures and not addresses:
             return _NOTHING
-        reading = _Reading(script, [*asking, *(place for _, places in signatures for place in places)])
+        bringing = [found.start() for found in _BRINGS.finditer(script.text)]
+        marked = [place for _, places in signatures for place in places]
+        reading = ScriptReading(script, [*asking, *bringing, *marked])
         asking = [place for place in asking if reading.is_code(place) and not _META.match(script.text, place)]
         # The single string that each of them requests, if it is one.
         asked = [_ASKS_FOR.match(script.text, place) for place in asking] if reading.is_sure else [None] * len(asking)
@@ -551,10 +407,10 @@ class CodeMatcher:
             if (asks or is_asked_for(address.place)) and not reading.is_dead(address.place):
                 loads.update(id_ for id_ in address.ids if not self._is_shown(id_) or self._is_loaded(reading, address))
         ids, calls = set(loads), set[str]()
-        brings = asks and any(reading.is_code(found.start()) for found in _BRINGS.finditer(script.text))
+        brings = asks and any(map(reading.is_code, bringing))
         by_service: dict[str, list[Signature]] = {}
         for signature, places in signatures:
-            # A name may be a whole string, as in window['name']; a call may not.
+            # The signature may be a name in a string, as in window['name'], but not a call in a string.
             in_code = reading.is_code if signature.call else reading.is_code_or_quoted
             if any(reading.counts(place) if asks else in_code(place) or is_asked_for(place) for place in places):
                 by_service.setdefault(signature.id, []).append(signature)
@@ -577,7 +433,7 @@ class CodeMatcher:
         return signature.call is not None or signature.is_setting or signature.root in queues
 
     @staticmethod
-    def _is_loaded(reading: _Reading, address: _Address) -> bool:
+    def _is_loaded(reading: ScriptReading, address: _Address) -> bool:
         """Whether the code around the address of a visible embed loads it."""
         before, first = reading.before(address.place)
         if _WRITES.search(before):
@@ -589,13 +445,13 @@ class CodeMatcher:
         return bool(_LOADS.search(address.where)) and _USES_BEFORE.search(before) is not None
 
     @staticmethod
-    def _has_own_code(script: _Script, reading: _Reading, roots: set[bytes]) -> bool:
+    def _has_own_code(script: ScriptText, reading: ScriptReading, roots: set[bytes]) -> bool:
         """Whether a script has code besides calls of the globals in ``roots``."""
         if len(script.raw) > _MOST_CALLS:
             return True
         code = reading.code()
         names = b"|".join(map(re.escape, sorted(roots)))
-        # A chain of names without a call is matched as well, so that its names do not each begin another attempt.
+        # Chains of names without a call are matched as well; otherwise each name in them would start another attempt.
         chain = re.compile(rb"(?<![\w$.])(?:" + names + rb")(?![\w$])(?:\s*+\.\s*+[\w$]++|(?!))*+\s*+(\()?")
         kept: list[bytes] = []
         at = tried = 0
@@ -612,7 +468,7 @@ class CodeMatcher:
                 break
             tried = at
         kept.append(code[at:])
-        words = {word for piece in kept for word in _IDENTIFIER.findall(piece)}
+        words = {word for piece in kept for word in IDENTIFIER.findall(piece)}
         return bool(words - _COMMON_WORDS - roots)
 
 
@@ -631,79 +487,3 @@ def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
             text,
         )
     )  # fmt: skip
-
-
-class _Reading:
-    """
-    Classifies positions in a script as code or data, using the lexer.
-
-    Args:
-        places: The positions in the decoded text that will be queried.
-    """
-
-    def __init__(self, script: _Script, places: Iterable[int]) -> None:
-        self._script = script
-        wanted = {script.raw_place(place + shift) for place in places for shift in (-1, 0)}
-        wanted.update(script.raw_place(found.start()) for found in _BRINGS.finditer(script.text))
-        self._code = Lexer(script.raw).code_among(place for place in wanted if place >= 0)
-        self._data: tuple[list[int], list[int]] | None = None
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether the lexer could read the whole script."""
-        return self._code is not None
-
-    def is_code(self, place: int) -> bool:
-        """Whether a position is code; True if the lexer is unsure."""
-        return self._code is None or self._script.raw_place(place) in self._code
-
-    def is_code_or_quoted(self, place: int) -> bool:
-        """Whether a position is code, or the start of a string in code."""
-        if self.is_code(place):
-            return True
-        before = place - 1
-        return before >= 0 and self._script.text[before:place] in (b'"', b"'", b"`") and self.is_code(before)
-
-    def counts(self, place: int) -> bool:
-        """Whether a script that makes requests may run or load what is at a position."""
-        return self.is_code(place) or not self.is_dead(place)
-
-    def _intervals(self) -> tuple[list[int], list[int]]:
-        if self._data is None:
-            found = list(Lexer(self._script.raw).data()) if self._code is not None else []
-            self._data = [start for start, _ in found], [end for _, end in found]
-        return self._data
-
-    def _around(self, place: int) -> tuple[int, int]:
-        """Return start and end of the string, comment or the like around a raw position; (-1, -1) if there is none."""
-        starts, ends = self._intervals()
-        index = bisect_right(starts, place) - 1
-        return (starts[index], ends[index]) if index >= 0 and place < ends[index] else (-1, -1)
-
-    def is_dead(self, place: int) -> bool:
-        """Whether a position is in a comment, a regular expression or a message for the console."""
-        raw = self._script.raw
-        start, _ = self._around(self._script.raw_place(place))
-        if start < 0:
-            return False
-        return raw[start : start + 1] == b"/" or _TELLS.search(raw, max(0, start - _BEFORE), start) is not None
-
-    def before(self, place: int) -> tuple[bytes, bool]:
-        """Return the code before the string around ``place``, and whether the string starts with the address there."""
-        raw, at = self._script.raw, self._script.raw_place(place)
-        start, _ = self._around(at)
-        if start < 0:
-            # The lexer is unsure: assume that the nearest quote starts the string.
-            quote = _SCHEME_IN_STRING.search(raw, max(0, at - 8), at)
-            start = quote.start() if quote else at
-        first = start < at and _SCHEME_IN_STRING.fullmatch(raw[start:at].replace(b"\\", b"")) is not None
-        return raw[max(0, start - _BEFORE) : start], first
-
-    def code(self) -> bytes:
-        """Return the script without its data."""
-        kept: list[bytes] = []
-        at = 0
-        for start, end in zip(*self._intervals(), strict=True):
-            kept.append(self._script.raw[at:start])
-            at = end
-        return b" ".join([*kept, self._script.raw[at:]])

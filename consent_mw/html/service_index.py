@@ -35,8 +35,8 @@ from consent_mw.core.model import Service
 from consent_mw.core.packed import Packed
 from consent_mw.core.packed import PackedTable
 from consent_mw.core.packed import pack
-from consent_mw.html.code import Signature
-from consent_mw.html.code import indexed
+from consent_mw.html.signatures import Signature
+from consent_mw.html.signatures import indexed
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import registrable_name
 
@@ -46,16 +46,16 @@ _FIELDS = Service.__slots__
 _PLAIN = Service("", "", "", ())
 _TUPLES = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), tuple))
 _MAPPINGS = frozenset(field for field in _FIELDS if isinstance(getattr(_PLAIN, field), MappingProxyType))
-#: The fields whose texts are all listed, with their services.
+#: The fields of which all texts are stored in one list, with the ids of their services.
 _LISTED = ("paths", "elements", "places", "queue")
-#: Services that are kept once they were made.
+#: The most services that are cached.
 _KEPT = 1024
 
 Pairs = list[tuple[str, str]]
 
 
 def pack_services(services: Iterable[Service]) -> bytes:
-    """Return services and their rules, in their order, for a :class:`ServiceIndex`."""
+    """Return the packed form of services and their rules, in order, as :class:`ServiceIndex` reads it."""
     services = list(services)
     hosts: dict[str, Pairs] = {}
     wildcards: dict[str, Pairs] = {}
@@ -103,7 +103,7 @@ def pack_services(services: Iterable[Service]) -> bytes:
 
 
 def split_host_rule(rule: str) -> tuple[str, str, bool]:
-    """Return the host of a rule, what a path begins with, and whether any public suffix follows the host."""
+    """Return the host of a rule, the prefix of the path, and whether the host is followed by any public suffix."""
     host, slash, path = rule.partition("/")
     wild = host.endswith(".*")
     return host[:-2] if wild else ascii_host(host), slash + path, wild
@@ -118,7 +118,7 @@ def _signature_lines(signatures: Iterable[Signature]) -> str:
 
 
 def _row(service: Service) -> str:
-    """Return the fields of a service that are not as in a plain one."""
+    """Return the fields of a service that differ from the defaults, as JSON."""
     values = {field: getattr(service, field) for field in _FIELDS if getattr(service, field) != getattr(_PLAIN, field)}
     plain = {field: dict(value) if field in _MAPPINGS else value for field, value in values.items()}
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
@@ -126,10 +126,10 @@ def _row(service: Service) -> str:
 
 class ServiceIndex(Mapping[str, Service]):
     """
-    Services by id, each made when it is asked for, and their rules by what they are looked up by.
+    Services by id, each created on first access, and indexes of their rules.
 
     Args:
-        content: What :func:`pack_services` made; a mapped file will do.
+        content: The result of :func:`pack_services`; it may be a memory-mapped file.
     """
 
     def __init__(self, content: memoryview) -> None:
@@ -162,11 +162,11 @@ class ServiceIndex(Mapping[str, Service]):
         return isinstance(id_, str) and id_ in self._services
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the ids, in the services' order."""
+        """Iterate over the ids, in the order of the services."""
         return iter(self._services)
 
     def __len__(self) -> int:
-        """Return how many services there are."""
+        """Return the number of services."""
         return len(self._services)
 
     def _make(self, id_: str) -> Service:
@@ -182,26 +182,26 @@ class ServiceIndex(Mapping[str, Service]):
         return Service(**fields)
 
     def position(self, id_: str) -> int:
-        """Return the place of a service in their order; of another one, the place behind all."""
+        """Return the position of a service in the order; the number of services if it is unknown."""
         entry = self._services.get(id_)
         return len(self) if entry is None else int(entry.partition("\n")[0])
 
     # -- their rules
 
     def on_host(self, host: str) -> Pairs:
-        """Return what paths begin with, and the ids of services, of the rules for a host (lower-case ASCII)."""
+        """Return the rules for a host (lower-case ASCII) as pairs: the prefix of the path, the id of the service."""
         return _pairs(self._hosts, host)
 
     def on_any_suffix(self, host: str) -> Pairs:
-        """Return the same of the rules for a host before any public suffix."""
+        """Return the rules for a host followed by any public suffix, as pairs like those of :meth:`on_host`."""
         return _pairs(self._wildcards, host)
 
     def has_host(self, host: str) -> bool:
-        """Whether a rule is for all of a host."""
+        """Whether there is a rule for a whole host, without a path."""
         return any(not prefix for prefix, _ in self.on_host(host))
 
     def host_rules(self) -> Iterator[tuple[str, str]]:
-        """Yield all rules for hosts, as the catalogue has them, with the id of their service."""
+        """Yield all host rules in the catalogue's notation, each with the id of its service."""
         for table, star in ((self._hosts, ""), (self._wildcards, ".*")):
             for host in table:
                 for prefix, id_ in _pairs(table, host):
@@ -252,33 +252,32 @@ class ServiceIndex(Mapping[str, Service]):
         Return the rules of necessary services under a registrable name (``google`` of ``google.com``), with their ids.
 
         Args:
-            name: What :func:`~consent_mw.html.urls.registrable_name` returns; empty for the rules for paths on any
-                host.
+            name: The result of :func:`~consent_mw.html.urls.registrable_name`; empty for rules about paths on any host.
         """
         return _pairs(self._necessary, name)
 
-    # -- the signatures of code; what a key means, consent_mw.html.code knows
+    # -- the signatures of code, by the keys of consent_mw.html.signatures.SignatureTables
 
     @cached_property
     def words(self) -> frozenset[bytes]:
-        """The words by which signatures are found."""
+        """The words that signatures are indexed by."""
         return frozenset(word.encode() for word in self._list("words"))
 
     @cached_property
     def beginnings(self) -> frozenset[bytes]:
-        """The first letters by which the others are found."""
+        """The prefixes that the other signatures are indexed by."""
         return frozenset(word.encode() for word in self._list("beginnings"))
 
     def signatures_with(self, word: bytes) -> Pairs:
-        """Return the signatures under a word, with the ids of their services."""
+        """Return the signatures that are indexed by a word, with the ids of their services."""
         return _pairs(self._words, word.decode())
 
     def signatures_beginning(self, letters: bytes) -> Pairs:
-        """Return the signatures under the first letters of a word, likewise."""
+        """Return the signatures that are indexed by a prefix, with the ids of their services."""
         return _pairs(self._beginnings, letters.decode())
 
     def signatures_without_words(self) -> Pairs:
-        """Return the signatures that have to be tried in each script, likewise."""
+        """Return the signatures that have to be tried in each script, with the ids of their services."""
         return _pairs(self._lists, "no words")
 
     def _list(self, name: str) -> list[str]:
@@ -296,11 +295,11 @@ def _pairs(table: PackedTable, key: str) -> Pairs:
 
 class WithOwn(Mapping[str, Service]):
     """
-    Services of an owner's own beside others; one of the same id takes the place of the other.
+    An owner's services on top of a base; a service of the owner replaces one of the base with the same id.
 
     Args:
-        base: The others.
-        own: The owner's, by id.
+        base: The services below, usually the catalogue.
+        own: The owner's services, by id.
     """
 
     def __init__(self, base: Mapping[str, Service], own: Mapping[str, Service]) -> None:
@@ -322,12 +321,12 @@ class WithOwn(Mapping[str, Service]):
         yield from (id_ for id_ in self.own if id_ not in self.base)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of services."""
         return sum(1 for _ in self)
 
 
 def parts_of(known: Mapping[str, Service]) -> tuple[ServiceIndex | None, Mapping[str, Service]]:
-    """Return the index that services come from, None where they come from none, and those that stand beside it."""
+    """Return the index that services come from (None if they come from none), and the services on top of it."""
     if isinstance(known, ServiceIndex):
         return known, {}
     if isinstance(known, WithOwn) and isinstance(known.base, ServiceIndex):
@@ -336,7 +335,7 @@ def parts_of(known: Mapping[str, Service]) -> tuple[ServiceIndex | None, Mapping
 
 
 def marks_of(known: Mapping[str, Service], field: str) -> Iterator[tuple[str, str]]:
-    """Yield the texts in a field of all services, each with the id of its service; none is made for that."""
+    """Yield the texts in a field of all services, each with the id of its service, without creating the services."""
     index, own = parts_of(known)
     yield from ((text, service.id) for service in own.values() for text in getattr(service, field))
     if index is not None:
