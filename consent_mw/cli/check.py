@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consent_mw.audit.targets import AuditTarget
     from consent_mw.core.model import Site
 
-#: The most disputed services of a kind to list in a line.
+#: The most disputed services of one kind that are listed in a line.
 _NAMED = 3
 
 
@@ -96,7 +96,7 @@ def check(owner: Owner, target: str | None, path: str, links: bool, production: 
 
 
 def _about_all(site: Site) -> Iterator[Advice]:
-    """Yield the advice on a site, and on its sites for single hosts."""
+    """Yield the advice on a site, and on the separate sites of its hosts."""
     from consent_mw.audit import installation
 
     for one in (site, *(inner for _, inner in site.hosts)):
@@ -106,7 +106,7 @@ def _about_all(site: Site) -> Iterator[Advice]:
 
 
 def _in_production(site: Site, found: list[Advice], target: str) -> tuple[list[Advice], list[CheckedLine]]:
-    """Return the advice with that for a site in production, and the lines of the check-list."""
+    """Add the advice for a site in production, and return it with the lines of the check-list."""
     from consent_mw.audit.production import about_production
     from consent_mw.audit.production import check_list
     from consent_mw.audit.production import installation_of

@@ -158,7 +158,7 @@ def _restore_file(file: str, path: str, erasures: _Erasures, *, yes: bool) -> in
 
 
 class _Erasures:
-    """What is known to be erased, and the keys by which it is recognised."""
+    """The known erasures, and the keys by which erased entries are recognised."""
 
     def __init__(self, owner: Owner, retired_keys: tuple[str, ...]) -> None:
         from consent_mw.proof.erasing import Erased
@@ -197,7 +197,7 @@ class _Erasures:
 
 
 def _copied(file: str, folder: str, site: str) -> Records:
-    """Open a copy of a backup, so that the backup stays as it is, even if an older version made it."""
+    """Open a copy of a backup, so that the backup itself is not migrated if an older version made it."""
     from consent_mw.proof.transfer import backup_file
     from consent_mw.records import open_records
 

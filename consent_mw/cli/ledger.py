@@ -263,7 +263,7 @@ def erase(owner: Owner, receipt_id: str, yes: bool) -> int:
         keys = own_keys(owner, store)  # without them, the visitor's cookie would bring the record back
         found = store.history(receipt_id)
         if not found:
-            # It may be lost, and still in the visitor's cookie.
+            # The store may have lost the record while the visitor's cookie still has it.
             erasing.erase(store, receipt_id, site=owner.site.id, keys=keys, today=owner.today)
             click.echo("No such receipt is in the ledger. None will be written again from a cookie.", err=True)
             return FOUND

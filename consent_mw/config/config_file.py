@@ -36,14 +36,14 @@ from consent_mw.errors import ConsentError
 
 __all__ = ["ConfigFile", "ConfigText", "FileChanged", "NotWritable", "PastChange"]
 
-#: Changes that are kept; the oldest is deleted when another one is made.
+#: The most changes that are kept; when there are more, the oldest is deleted.
 MOST_CHANGES = 200
 _NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z")
 _FORMAT = "consent_mw.history.v1"
 
 
 class FileChanged(ConsentError):
-    """The file is no longer what the change was made for."""
+    """The file has been changed since the edit began."""
 
 
 class NotWritable(ConsentError):
@@ -117,7 +117,7 @@ class ConfigFile:
     A configuration file and its history.
 
     Args:
-        path: The file. If it is a link, the file that it leads to is written.
+        path: The file; a symbolic link is followed, and its target is written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -201,7 +201,7 @@ def _after(name: str) -> str:
 
 @contextmanager
 def _locked(file: FilePath) -> Iterator[None]:
-    """Hold the lock of the history, so that of two editors who save at once the second one is told."""
+    """Hold the lock of the history, so that if two editors save at once, the second one gets an error."""
     with open(file, "ab") as stream:
         try:
             import fcntl

@@ -30,7 +30,7 @@ _MISSING = object()
 
 
 def service_key(table: object) -> str:
-    """Return what identifies a declared service in the file: the value of ``use``, or its own id."""
+    """Return the key that identifies a declared service in the file: the value of ``use``, or its own id."""
     found = (table.get("use") or table.get("id")) if isinstance(table, Mapping) else None
     return found if isinstance(found, str) else ""
 
@@ -48,7 +48,7 @@ def value_at(tables: object, path: Path) -> Any:
 
 
 def between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Edit]:
-    """Return the edits that make the editable settings of ``before`` those of ``after``; all others are left alone."""
+    """Return the edits that turn the editable settings of ``before`` into those of ``after``."""
     edits: list[Edit] = []
     for key in (*FACTS, *LOOK):
         path: Path = ("site", key)
@@ -98,7 +98,7 @@ def _changed(path: Path, old: Any, new: Any) -> Iterator[Edit]:
 
 
 def _changed_list(name: str, old: Sequence[Any], new: Sequence[Any], key_of: Any) -> Iterator[Edit]:
-    """Yield the edits from one list of tables to another; without ``key_of`` an item is known by its place."""
+    """Yield the edits from one list of tables to another; without ``key_of``, items are matched by position."""
     names = [key_of(item) if key_of else str(place) for place, item in enumerate(new)]
     wanted = {key: item for key, item in zip(names, new, strict=True) if key}
     gone, met = [], set()
@@ -115,7 +115,7 @@ def _changed_list(name: str, old: Sequence[Any], new: Sequence[Any], key_of: Any
 
 def change_rows(before: Mapping[str, Any], edits: Iterable[Edit]) -> list[tuple[Path, Any, Any]]:
     """
-    Return a row for each edit: the path, the value before and the value after; None where there is none.
+    Return a row for each edit: the path, the value before and the value after; None for a missing value.
 
     A service is named by its key in place of its number.
     """

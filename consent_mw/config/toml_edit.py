@@ -36,9 +36,9 @@ from consent_mw.errors import ConsentError
 __all__ = ["Edit", "Kind", "UneditableText", "applied", "edited"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-#: Whole lines with comments directly above a place, but none at the start of the file: that is about all of it.
+#: Comment lines directly above a place; not those at the start of the file, which are about the whole file.
 _OWN_COMMENT = re.compile(r"(?<=\n)(?:[ \t]*#[^\n]*\n)+\Z")
-#: The first keys of a path that make a header of their own, as in docs/settings.md: ``[texts.de]``.
+#: The number of keys of a path that become a header, as in docs/settings.md: ``[texts.de]``.
 _HEADER_KEYS = 2
 
 #: What an edit does: ``set`` a value, ``remove`` a key or an item, or ``add`` an item to a list of tables.
@@ -112,7 +112,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _pruned(tables: Any) -> Any:
-    """Return tables without empty ones in them: an edit may leave a header without keys, or take a table's last key."""
+    """Return tables without empty tables inside, since an edit may leave a header without keys."""
     if isinstance(tables, Mapping):
         inner = {key: _pruned(value) for key, value in tables.items()}
         return {key: value for key, value in inner.items() if value not in ({}, [])}
@@ -195,7 +195,7 @@ class _Place:
         words = f"{{{inside.rstrip()}, {pair} }}" if inside.strip() else f"{{ {pair} }}"
         return self._replaced(start, end, words)
 
-    # -- a key or an item less
+    # -- removing a key or an item
 
     def _removed(self, path: Path) -> str:
         if path in self.scan.keys_at:
@@ -220,13 +220,13 @@ class _Place:
         return self.text[: self.text.rfind("\n", 0, start) + 1] + self.text[self._line_end(end) :]
 
     def _without_item(self, start: int, path: Path) -> str:
-        """Return the text without an item of an inline table or array, and with one comma less."""
+        """Return the text without an item of an inline table or array, and without one of its commas."""
         before, after = self.text[:start], self.text[self.scan.values[path][1] :]
         if follows := re.match(r"[ \t]*,[ \t]*", after):
             return before + after[follows.end() :]
         return re.sub(r"[ \t\n]*,[ \t\n]*\Z", "", before) + after
 
-    # -- another item of a list of tables
+    # -- adding an item to a list of tables
 
     def _added(self, path: Path, table: Mapping[str, Any]) -> str:
         if path in self.scan.values:

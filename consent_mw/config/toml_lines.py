@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_VALUE = re.compile(r"[^,\]}\n#]*")
-# Triple quotes first: a text may hold one or two quotes, and may end in up to two before the closing three.
+# Triple quotes come first: such a string may contain one or two quotes, and end in up to two before the closing three.
 _STRING = re.compile(
     r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
     r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
@@ -34,7 +34,7 @@ _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
 class ScanLost(Exception):
-    """The text is not what the scanner expects: the places found so far have to do."""
+    """The text is not what the scanner expects; only the places found so far are known."""
 
 
 @dataclass(slots=True)
@@ -204,7 +204,7 @@ def toml_lines(text: str) -> Mapping[Path, int]:
     """
     Return the line, from 1, of every key and array item in ``text``.
 
-    For a text that the standard parser refuses, return the lines up to some point before the mistake; raise nothing.
+    For a text that the standard parser refuses, return the lines up to some point before the mistake. Never raises.
     """
     scanner = TomlScanner(text.replace("\r\n", "\n"))
     with suppress(ScanLost, RecursionError):

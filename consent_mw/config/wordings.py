@@ -15,7 +15,7 @@ from consent_mw.notice.languages import canonical
 
 __all__ = ["read_wordings"]
 
-#: With more, each would get so few visits that no difference could be seen for months.
+#: The most wordings. With more, each would get so few visits that no difference would show for months.
 MOST_WORDINGS = 3
 #: The texts that a wording may have: words of the notice before an answer, and nothing else.
 _WORDS = (

@@ -114,7 +114,7 @@ class CookieJar:
 
     @cached_property
     def _page_keys(self) -> hashlib.blake2b:
-        """A keyed hash (RFC 7693, section 2.9): HMAC, made anew for each page, takes twenty times as long."""
+        """A keyed hash (RFC 7693, section 2.9); a new HMAC for each page would take twenty times as long."""
         key = hashlib.sha256(b"consent_mw.page.v1\0" + self._keys[-1].encode()).digest()
         return hashlib.blake2b(key=key, digest_size=8)
 
@@ -265,7 +265,7 @@ class CookieJar:
         """
         Return the readable part; ``compact`` encodes the services as one bit per declared service.
 
-        Suspects, which pages may teach at any time, follow by name.
+        Suspects, which may be discovered at any time, follow by name.
         """
         if record.action is Action.REJECT:
             # All refusals of a day are the same bytes: include nothing that distinguishes one visitor from another.
@@ -348,7 +348,7 @@ def _names_at(scheme: str, host: str, insecure: bool) -> tuple[str | None, str]:
     machine, empty elsewhere.
 
     Args:
-        host: The request's Host header; long ones are not for the cache.
+        host: The request's Host header; the caller does not pass long ones to the cache.
         insecure: The setting ``allow_insecure_http``.
     """
     prefix = prefix_at(scheme, host, insecure=insecure)

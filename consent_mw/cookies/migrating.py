@@ -240,7 +240,7 @@ _WTM = re.compile(r"(?:\w+:(?:true|false|unset|pending)\|?){1,60}")
 def _wagtail_tag_manager(get: Get) -> TheirChoice | None:
     text, tool = unquote(get("wtm")).strip('"'), "wagtail-tag-manager"
     answers = {"true": True, "false": False}
-    # The tool sets the state without an answer, too, and grants with the second page what is set to "delayed". Only an
+    # The tool also sets the state without an answer, and grants whatever is "delayed" on the second page. Only an
     # answer has an id.
     if _WTM.fullmatch(text):
         if not get("wtm_id"):

@@ -76,7 +76,7 @@ def decide(site: Site, found: Record | NoRecord, signals: Signals, today: int) -
 
 
 def _unanswered(site: Site, record: Record) -> list[Service]:
-    """Return the suspects of which a valid record says nothing; rule (10)."""
+    """Return the suspects that a valid record does not mention; rule (10)."""
     if record.action not in _GRANTING:
         return []
     return [

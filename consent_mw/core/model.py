@@ -27,7 +27,7 @@ MARKETING = "marketing"
 #: The pseudo-service under which an unknown third party is held (``unknown = "pixels" | "hold"``).
 UNKNOWN_SERVICE = "unknown"
 
-#: Added to the ids of services that are shown once if everything of theirs is shown, not only their frames.
+#: Added to the ids of services whose embeds are shown once if everything of theirs may load, not only their frames.
 WHOLE = "-"
 
 #: The name of the site's own words, where others are compared with them.
@@ -211,7 +211,7 @@ class Theme:
         scheme: ``auto``, as the visitor prefers; ``light`` or ``dark`` for everybody; ``selector``, dark where
             ``dark_selector`` matches ``html`` or ``body``.
         dark_selector: A CSS selector such as ``html.dark``.
-        brand: The colour that those which are not set are derived from; empty for the built-in ones.
+        brand: The colour from which all colours that are not set are derived; empty for the built-in colours.
         dark_brand: The same for the dark colours; empty for that of the light ones.
         logo: The path of a picture on the site.
         dark_logo: The same on a dark background; empty for the same picture.
@@ -283,9 +283,9 @@ class Site:
     spool: str = ""
     #: ``on``, or ``report``: pages go out as they are, and what would be done to them is counted.
     mode: str = "on"
-    #: With ``mode = "report"``: the share of visitors, in percent, for whom it is on all the same.
+    #: With ``mode = "report"``: the share of visitors, in percent, for whom the mode is ``on``.
     live_share: int = 0
-    #: With ``mode = "report"``: the file that what would be done is counted in.
+    #: With ``mode = "report"``: the file with the counts of what would be done.
     report_file: str = "consent-report.db"
     unknown: str = "suspects"
     #: Hosts of third parties, optionally with a path, that are let through whatever ``unknown`` is.
@@ -320,8 +320,8 @@ class Site:
     #: Tools whose cookies tell what visitors chose before, and the last day on which they count.
     migrate_from: tuple[str, ...] = ()
     migrate_until: int = 0
-    #: When the question begins to count, in seconds since 1970-01-01 UTC, and what is asked until then; 0 and None for
-    #: a question that counts at once.
+    #: When this configuration takes effect, in seconds since 1970-01-01 UTC, and the configuration until then; 0 and
+    #: None if it takes effect at once.
     takes_effect: int = 0
     before: Site | None = None
     #: Called after a choice was recorded.
@@ -361,7 +361,7 @@ class Site:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=_no_texts)
     #: Other wordings of the notice to compare with these, by name: texts as above.
     wordings: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
-    #: The one that this notice has; empty for the site's own words.
+    #: The name of the wording that this site object has; empty for the site's own words.
     wording: str = ""
     purposes: tuple[Purpose, ...] = ()
     services: tuple[Service, ...] = ()
@@ -392,8 +392,8 @@ class Site:
         """
         A hash of what a visitor agrees to, in twelve hex digits: purposes, services, vendors, retention, transfers.
 
-        A change of wording does not affect it; a change of meaning does. Suspects are left out: pages teach them at any
-        time, and an answer has to survive what the very page that it was given on teaches.
+        A change of wording does not affect it; a change of meaning does. Suspects are left out: they are discovered at
+        any time, even in the page on which an answer is given, and that answer has to remain valid.
         """
         meaning = {
             "controller": self.controller,
@@ -408,7 +408,7 @@ class Site:
 
     @cached_property
     def suspects(self) -> frozenset[str]:
-        """The ids of the third parties that nobody described and that visitors are asked about."""
+        """The ids of the undescribed third parties that visitors are asked about."""
         return frozenset(service.id for service in self.optional if service.suspected)
 
     @cached_property
@@ -430,7 +430,7 @@ class Site:
         """
         Return the form of the notice under which visits are counted: its layout, and its wording if there are several.
 
-        Four hex digits change with the words, so that answers to other words are never taken for answers to these.
+        Four hex digits change with the words, so that answers to one version are never counted for another.
         """
         if not self.wordings:
             return self.layout
@@ -444,9 +444,9 @@ class Site:
     @property
     def asked(self) -> str:
         """
-        The revision, by which a form says what it asked, where another question has been or will be asked; else empty.
+        The revision, which a form sends back if the site has asked, or will ask, another question; otherwise empty.
 
-        What pages teach is left to :attr:`suspects_digest`.
+        Suspects are not part of it; see :attr:`suspects_digest`.
         """
         return self.revision if self.takes_effect and not self.learning else ""
 

@@ -29,7 +29,7 @@ _LENGTHS = struct.Struct("<II")
 
 
 def pack(tables: Mapping[str, Mapping[str, str]]) -> bytes:
-    """Return these tables, by name, in one run of bytes for :class:`Packed`."""
+    """Return the tables, by name, packed into the bytes that :class:`Packed` reads."""
     body = bytearray()
     directory: dict[str, tuple[int, int, int, int]] = {}
     for name, table in tables.items():
@@ -55,10 +55,10 @@ class PackedTable:
 
     Args:
         body: The entries and slots of all tables.
-        first: The offset of its first entry.
-        slots: The offset of its first slot, where its entries end.
-        count: How many slots there are.
-        length: How many entries there are.
+        first: The offset of its first entry in ``body``.
+        slots: The offset of its first slot; its entries end there.
+        count: The number of slots.
+        length: The number of entries.
     """
 
     __slots__ = ("_body", "_count", "_first", "_length", "_slots")
@@ -71,11 +71,11 @@ class PackedTable:
         self._length = length
 
     def __len__(self) -> int:
-        """Return how many entries there are."""
+        """Return the number of entries."""
         return self._length
 
     def get(self, key: str) -> str | None:
-        """Return the value of a key; None where there is none."""
+        """Return the value of a key, or None."""
         body, raw = self._body, key.encode("utf-8", "surrogatepass")
         slot = crc32(raw) % self._count
         while entry := _NUMBER.unpack_from(body, self._slots + 4 * slot)[0]:
@@ -102,10 +102,10 @@ class PackedTable:
 
 class Packed:
     """
-    The tables in a run of bytes that :func:`pack` made.
+    The tables that :func:`pack` packed into bytes.
 
     Args:
-        content: The bytes; a mapped file will do, and stays open.
+        content: The bytes. They may be a memory-mapped file, which is kept open.
     """
 
     def __init__(self, content: memoryview) -> None:

@@ -160,7 +160,7 @@ class Tally:
             _failed(error)
 
     def signalled(self, head: RequestHead, remote: str) -> None:
-        """Count a visit from outside whose opt-out signal answered for all there was to ask; nothing else about it."""
+        """Count a visit from outside, and nothing else about it, if the opt-out signal answered every question."""
         if not self._on:
             return
         try:
@@ -312,7 +312,7 @@ class Tally:
             if not self._failing:
                 _log.warning("counts wait, since the store does not take them: %s", error)
         finally:
-            # Also if an exception ends the process here.
+            # Even if an exception ends the process here.
             if not written:
                 with self._lock:
                     for count, number in counts.items():

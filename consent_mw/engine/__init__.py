@@ -1,5 +1,5 @@
 """
-The composition root: a site, its records, its keys and a clock make a running site.
+The composition root: builds a running site from a configuration, its records, its keys and a clock.
 
 :class:`Engine` only composes: each of its methods delegates to the part in charge. Everything is prepared at start-up;
 a request looks things up.
@@ -109,7 +109,8 @@ class Engine:
         lookup: Finds the domain of a visitor's ISP; may be None.
     """
 
-    # What edges ask about each request and response is here, so that importing an edge alone stays cheap.
+    # The checks that edges make for each request and response. Edges call them through the engine, so that importing
+    # an edge does not import the modules that they are in.
     coding_names = staticmethod(known_names)
     variables_stay = staticmethod(variables_stay)
     fields_stay = staticmethod(fields_stay)
@@ -131,7 +132,7 @@ class Engine:
         self._clock = clock
         self._site = site
         self._untouched = Paths(site.untouched)
-        #: What the paths of our own pages begin with.
+        #: The prefixes of the paths of our own pages.
         self._own_starts = (site.mount, GPC_PATH)
         self._assets = f"{site.mount}/assets/"
         self._hosts: tuple[tuple[str, Engine], ...] = ()
@@ -231,7 +232,7 @@ class Engine:
     # -- what edges use
 
     def at(self, head: RequestHead) -> Engine:
-        """Return the engine for a request: that of its host, or else this one; as it asks now."""
+        """Return the engine that answers a request: by its host, and by the question that is in effect for it."""
         if not self.is_one_of_several:
             return self
         visited = as_visited(head, "", self._site.trusted_proxies)[0]
@@ -240,16 +241,20 @@ class Engine:
 
     def asks_until(self, moment: float, before: Engine) -> None:
         """
-        Let another engine answer until a moment, in seconds since 1970-01-01 UTC; it has the same records and keys.
+        Let another engine answer until a stated time.
 
-        Whoever has answered this engine's question is served by it at once: another machine, whose clock is ahead or
-        which has been restarted since, has asked it already (decision 0043).
+        A visitor who has already answered this engine's question is served by it at once. Another machine may have
+        asked it, because its clock is ahead or it was restarted earlier (docs/decisions/0043).
+
+        Args:
+            moment: Seconds since 1970-01-01 UTC.
+            before: The engine of the old question, with the same records and keys.
         """
         self._takes_effect, self._before = moment, before
         self.is_one_of_several = True
 
     def _in_effect(self, head: RequestHead) -> Engine:
-        """Return this engine, or the one whose question still counts for a visitor."""
+        """Return this engine, or the one of the old question if that is still in effect for this visitor."""
         before = self._before
         if before is None or self._clock() >= self._takes_effect:
             return self
@@ -271,7 +276,7 @@ class Engine:
 
     @contextmanager
     def standing_aside(self) -> Iterator[None]:
-        """Let all pages through unchanged inside the ``with`` block: an audit reads the application's own."""
+        """Pass all pages unchanged inside the ``with`` block, for an audit of the bare application."""
         kept, self._untouched = self._untouched, Paths(("/",))
         try:
             yield
@@ -293,7 +298,7 @@ class Engine:
         if not path.startswith(self._own_starts):
             return False
         if self._shadow is not None and path == GPC_PATH:
-            return False  # a site that is only observed answers for all of its paths
+            return False  # in report mode the application still answers this path itself
         return self._pages.owns(path, script_name)
 
     def web(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -315,14 +320,14 @@ class Engine:
         return self._pages.whole(head, variables, body)
 
     def _catch_up(self, method: str, path: str) -> None:
-        """Before one of our pages is answered, learn what other processes have asked this visitor about."""
+        """Load services that other processes discovered, since this visitor may have been asked about them."""
         if method == "POST":
             self._growing.answered()
         elif not path.startswith(self._assets):
             self._growing.renewed()
 
     def note_request(self) -> None:
-        """Note a request to the application: the background tasks run in processes that have some."""
+        """Note a request to the application, so that this process runs the background tasks."""
         if not self._upkeep.started:
             self._upkeep.start()
         self._growing.visited = True
@@ -371,12 +376,12 @@ class Engine:
     # -- outside of requests
 
     def settle(self) -> None:
-        """Write what must not be lost: the process may be killed without notice, or go on."""
+        """Write everything that must not be lost. The process may go on afterwards, or be killed without notice."""
         for engine in self._all():
             engine._upkeep.settle()
 
     def close(self) -> None:
-        """Write what must not be lost, and close the records."""
+        """Write everything that must not be lost, and close the records."""
         for engine in self._all():
             engine._upkeep.end()
             if engine._shadow is not None:
@@ -397,7 +402,7 @@ class Engine:
         self._parts.sightings.recall(self.records.observed())
 
     def _share(self) -> None:
-        """Share discoveries with other processes; the notice of a site that has grown is rendered in the background."""
+        """Exchange discoveries with other processes; if the site has grown, render its notice before it is needed."""
         before = self._growing.now()
         self._growing.share()
         now = self._growing.now()

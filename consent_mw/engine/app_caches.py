@@ -86,7 +86,7 @@ def _keeps(module: str, name: str, called: str) -> bool:
 
 
 def warn_of(cache: str, asking: str) -> None:
-    """Warn, once for each place, of a question inside cached code."""
+    """Warn, once for each place, that cached code asked for the visitor's decision."""
     if (cache, asking) not in _warned and len(_warned) < 100:
         _warned.add((cache, asking))
         logger.warning(

@@ -35,8 +35,8 @@ GPC_PATH = "/.well-known/gpc.json"
 #: The most bytes of a request body that an edge reads. Our forms are far smaller; larger bodies are refused.
 MOST_INPUT = 65_536
 
-#: Held while an application is made, whichever site it is for. Flask compiles its routes with :mod:`ast`, and
-#: CPython 3.11 counts the depth of a tree for the whole process: two threads at once may fail with a SystemError.
+#: Held while a Flask application is created, for any site of the process. Flask compiles its routes with :mod:`ast`,
+#: and CPython 3.11 counts the recursion depth per process, so two threads at once may fail with a SystemError.
 _MAKING = Lock()
 
 #: Status, headers and body of one of our pages.
@@ -60,7 +60,7 @@ class MountedPages:
 
     @property
     def _app(self) -> WSGIApplication:
-        """The application, made when one of its pages is asked for: many workers never answer one."""
+        """The application; created for the first request, since many workers never get one."""
         if self._made is None:
             with _MAKING:
                 if self._made is None:

@@ -202,7 +202,7 @@ class PagePolicies:
 
     def __init__(self, policing: Policing, page: PolicedPage) -> None:
         self._policing = policing
-        # A page has its policies: with a strong reference back, the whole view would wait for the garbage collector.
+        # The page refers to its policies. A strong reference back would leave the whole view to the garbage collector.
         self._page_ref = ref(page)
         self._follows = not page.for_all
         self._policies: list[str] = []
@@ -252,7 +252,7 @@ class PagePolicies:
         return headers + self._added()
 
     def _know_ours(self) -> None:
-        """Find out what may be inserted; only needed for pages with policies."""
+        """Determine what may be inserted; only needed for pages with policies."""
         if self._known:
             return
         self._known = True
@@ -298,7 +298,7 @@ class PagePolicies:
         for policy in csp.policies_in(value):
             edits = self._taken_out(policy)
             if not self._empty:
-                # The remaining sources tell what else is needed.
+                # What else is needed follows from the remaining sources.
                 policy, edits = csp.edited(policy, edits), []
                 edits = csp.additions(policy, self._own)
             policy = csp.edited(policy, edits)

@@ -176,7 +176,7 @@ class PageView(View):
 
     @lazy
     def takes(self) -> bool:
-        """Whether the visitor granted something with another consent tool that can be migrated."""
+        """Whether the visitor granted something in another consent tool, and the grant can be migrated."""
         if not self._base.migrate_from:
             return False
         return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
@@ -206,7 +206,7 @@ class PageView(View):
 
     @lazy
     def decision(self) -> Decision:
-        """The decision that the page is made for: the visitor's own, or the one that is shared by all who get it."""
+        """The decision that the page is made for: the visitor's own, or the one that everybody who gets it shares."""
         return self.cache_plan.decision
 
     def ask(self) -> Decision:
@@ -237,7 +237,7 @@ class PageView(View):
 
     @lazy
     def told(self) -> RequestHead:
-        """The part of the request that the page may depend on: without cookies and signals if it is for everybody."""
+        """The part of the request that the page may depend on; without cookies and signals if it is for everybody."""
         if not self.for_all:
             return self.head
         headers = tuple(pair for pair in self.head.headers if pair[0] not in ("cookie", "sec-gpc"))
@@ -333,7 +333,7 @@ class PageView(View):
         return ids.isdisjoint(granted()) and not ids.isdisjoint(self.site.optional)
 
     def cookies_set_right(self) -> list[str]:
-        """Return Set-Cookie values that delete held services' cookies and correct the readable cookie."""
+        """Return Set-Cookie values that delete cookies of held services and correct our readable cookie."""
         cookies, own = self.site.cookies, self.own_decision
         name = self.cookie_name
         values = [self._parts.once.gone(name)] if self.once and name is not None else []
@@ -421,7 +421,7 @@ class PageView(View):
         now = self._now()
         page = self._page(now, place)
         if WHOLE in self.once:
-            # In this view, what an embed loads at run time may load, too.
+            # The embeds that this view shows may load more at run time, so the guard must not hold it.
             page = replace(page, decision=replace(page.decision, granted=page.decision.granted | self.once))
         markup = now.insertions.head(page)
         self._unguarded = self._base.learning and not now.site.optional
@@ -461,7 +461,7 @@ class PageView(View):
             return guard
         now = self._now()
         if self.cookie_name is None:
-            # Plain http, and not localhost: an answer could not be stored, so nobody is asked and all remains held.
+            # Over plain http (except on localhost) an answer cannot be stored, so nobody is asked and all stays held.
             parts.prepared.warn_insecure()
             return guard
         page = self._page(now, place)
@@ -520,7 +520,7 @@ class PageView(View):
         """Return the event to count for a page: a banner was shown, or a signal decided; None for neither."""
         decision = page.decision
         if decision.prompt:
-            # One revision for all wordings: the time line marks changes of the notice, and this is a comparison.
+            # All wordings count under one revision, because another wording is not a change of the notice.
             revision = self._parts.growing.now().notice.digest[:12]
             return BannerShown(page.lang, now.form, decision.gpc, revision)
         if decision.gpc and decision.reason not in (Reason.CHOSEN, Reason.NOTHING_TO_ASK):

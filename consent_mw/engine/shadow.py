@@ -42,7 +42,7 @@ __all__ = ["Shadow", "page_pattern"]
 
 logger = logging.getLogger("consent_mw")
 
-#: The size of the buffer in lines; while it is full, further findings are not counted.
+#: The size of the buffer, in lines; findings that do not fit are dropped.
 _WAITING = 5_000
 #: Parts of a path that name a kind of page; all others may be names.
 _WORD = re.compile(r"[a-z]{1,20}(?:[._-][a-z]{1,20})?", re.IGNORECASE | re.ASCII)

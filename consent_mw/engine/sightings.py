@@ -83,7 +83,7 @@ class Sightings:
         self._views = 0
         self._sections: set[str] = set()
         self._names: set[str] = set()
-        #: What any process has seen before, by name and service; None until it was loaded, or while everything is new.
+        #: What any process has seen before, by name and service; None until it is loaded, or while everything is new.
         self._known: frozenset[tuple[str, str]] | None = None
         self._told: set[tuple[str, str]] = set()
 

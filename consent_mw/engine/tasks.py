@@ -82,7 +82,7 @@ class Upkeep:
         if self._thread is None:
             with self._lock:
                 thread = self._made_thread()
-            # Outside the lock: a greenlet runs at once, and would wait for the lock that we hold.
+            # Outside the lock: a greenlet runs immediately, and would wait for the lock that we hold.
             if thread is not None:
                 thread.start()
                 _hear_the_end()
@@ -99,7 +99,7 @@ class Upkeep:
         return done.wait(wait)
 
     def end(self) -> None:
-        """Run the tasks that must not be lost for the last time; a second call does nothing."""
+        """Run, for the last time, the tasks whose results must not be lost; a second call does nothing."""
         with self._lock:
             if self._ended:
                 return
@@ -108,7 +108,7 @@ class Upkeep:
         self.settle()
 
     def settle(self) -> None:
-        """Run the tasks that must not be lost now: the process may be killed without notice, or go on."""
+        """Run the tasks whose results must not be lost. The process may go on, or be killed without notice."""
         if self._thread is None:
             return
         # A task that hangs must not keep the process from ending.

@@ -27,9 +27,9 @@ _DJANGO = 'In Django\'s MIDDLEWARE write "consent_mw.django.ConsentMiddleware".'
 #: The parameters of an application (PEP 3333; ASGI 3.0).
 _WSGI = ("environ", "start_response")
 _ASGI = ("scope", "receive", "send")
-#: The parameter of what Django gives to its middleware.
+#: The parameter of the callable that Django passes to its middleware.
 _REQUEST = ("request",)
-#: The most wrappers that are looked through for an application that is wrapped around itself.
+#: The most nested wrappers that are searched for an application that wraps itself.
 _MOST_WRAPPERS = 20
 
 
@@ -99,9 +99,9 @@ def _instead_of_flask(app: object) -> str:
 
 def _adapted(app: object) -> object:
     """
-    Return what stands behind the adapters of asgiref, which can be called with anything.
+    Return the callable inside adapters of asgiref, which themselves accept any arguments.
 
-    Django puts them around its handler where a middleware and the server are not both synchronous or asynchronous.
+    Django wraps its handler in them if either the middleware or the server is asynchronous and the other is not.
     """
     for name in ("awaitable", "func"):
         if type(app).__module__ == "asgiref.sync" and hasattr(app, name):
@@ -110,7 +110,7 @@ def _adapted(app: object) -> object:
 
 
 def _in_place_of_app(where: str, given: object, kind: str) -> str:
-    """Return what to write instead of wrapping something that cannot be called."""
+    """Return the remedy for an attempt to wrap something that cannot be called."""
     if isinstance(given, Mapping) and ("REQUEST_METHOD" in given or "asgi" in given):
         return f"This is a request, so the server calls the class: write site = {where}(app), and serve that."
     if hasattr(given, "scope"):
@@ -122,7 +122,7 @@ def _in_place_of_app(where: str, given: object, kind: str) -> str:
 
 def _accepts(app: object, names: tuple[str, ...]) -> bool:
     """
-    Return whether the application can be called with these arguments, as far as it tells.
+    Return whether the application accepts these arguments, as far as its signature tells.
 
     A function that needs none of its arguments makes an application rather than being one.
     """
@@ -154,7 +154,7 @@ def _refuse_class(where: str, app: object) -> None:
 
 
 def _other_call(where: str, app: object, names: tuple[str, ...]) -> ConfigError:
-    """Return the error for something that cannot be called as an application is."""
+    """Return the error for something that cannot be called like an application."""
     name = getattr(app, "__qualname__", type(app).__qualname__)
     try:
         signature(app).bind()  # type: ignore[arg-type]

@@ -199,7 +199,7 @@ def scan(
             continue
         plain = _PLAIN_TOKENS[quote].match(data, after, end)
         if plain is not None:
-            # It is complete, and fetches even as an argument of another function.
+            # A complete URL, which is fetched even as an argument of another function.
             stop = rest = plain.end() - 1
         elif bracket and not quote and _is_other_function(data, at, after, end):
             if data[at - 1] > 0x7F or (wide and at > 1 and data[at - 2] > 0x7F):

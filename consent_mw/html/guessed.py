@@ -56,8 +56,8 @@ CHARSETS = (
     *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
 )
 
-#: Bytes where a host may be: after slashes, a scheme, or a character reference that may hide them. A match goes to the
-#: end of the host, so that the bytes of many beginnings without an end are read once.
+#: Bytes where a host may be: after slashes, a scheme, or a character reference that may hide them. A match extends to
+#: the end of the host, so that no byte is read twice, however many hosts seem to start.
 _MAYBE_HOST = re.compile(rb"(?:[/\\](?:[\t\n\r]*+[/\\]|(?!))++|[a-zA-Z]:|&)([^/\\?#]*+)")
 
 

@@ -136,7 +136,7 @@ class Rewriter:
                 self._source = SourceBytes()
                 self._source.add([Piece(bytes(self._buffer), bytes(self._buffer))])
             self._source.add(pieces)
-        # Read no more at once than may be kept back, so that what is too long does not depend on how the page is cut.
+        # Read at most as much at once as may be kept back, so that the cuts do not decide which construct is too long.
         room = self._room()
         if len(chunk) <= room:
             return self._run(chunk, final=False)
@@ -154,8 +154,8 @@ class Rewriter:
         self._check_alive()
         out = self._run(b"", final=True)
         self._alive = False
-        # The parts of a rewriter refer to each other. Without this, a page with all that its view knows would wait for
-        # the garbage collector, which would run for every tenth page.
+        # The parts of a rewriter refer to each other. Break the cycle here: otherwise the page and its view would stay
+        # in memory until the garbage collector runs, and it would run for every tenth page.
         for reading in self._readings:
             reading.end()
         self._readings = []
@@ -269,7 +269,7 @@ class Rewriter:
         at = counted = length = 0
         for count, (position, left_out, inserted) in enumerate(edits):
             if position > limit or (left_out and position + left_out > limit):
-                # Bytes to leave out are kept back until all of them can go at once.
+                # A removal is kept back until all of its bytes are there.
                 safe = min(safe, position - self._origin)
                 later = set(edits[count:])
                 break
@@ -360,5 +360,5 @@ class PassedBytes:
         count = max(bisect_right(self._starts, needed) - 1, 0)
         del self._chunks[:count]
         del self._starts[:count]
-        # A tree may wait for the end of a construct. It is tried again when as much has arrived again.
+        # A tree may be waiting for the end of a construct. Try again when as many bytes have arrived again.
         self._limit = max(_LATER_HISTORY, 2 * (self._end - needed))

@@ -386,7 +386,7 @@ def data_url(rest: str) -> DataUrl:
 #: Labels under a country code that are themselves open for registration. A full list is not worth its size: if two
 #: sites are taken for one, only an unknown pixel stays, since known services are matched by name.
 SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "gob", "gouv", "edu", "ac", "or", "ne", "go", "ltd", "plc"})
-#: Domains under which anybody can rent a host: such a host may be the site's own, and its neighbours are unrelated.
+#: Domains under which anybody can rent a host. Such a host may be the site's own; the other hosts are unrelated to it.
 RENTED = re.compile(
     r"\.(?:cloudfront\.net|amazonaws\.com|herokuapp\.com|azureedge\.net|azurewebsites\.net|windows\.net|akamaized\.net"
     r"|akamaihd\.net|googleapis\.com|appspot\.com|fastly\.net|kxcdn\.com|b-cdn\.net|netdna-cdn\.com|netdna-ssl\.com"

@@ -119,7 +119,7 @@ class HoldWatch:
         lines = page.count(b"\n")
         self._line += lines
         rest = page[page.rfind(b"\n") + 1 :] if lines else self._begun + page
-        # A page may be one long line: columns are counted up to a limit.
+        # A page may be one long line, so columns are counted up to a limit.
         self._begun = rest[:65_536]
 
 

@@ -51,7 +51,7 @@ class Passage:
     @classmethod
     def around(cls, carrier: MutableMapping[str, Any]) -> Passage | None:
         """
-        Return the passage that a request is part of, or None; what its application may look for is put in place.
+        Return the passage that a request is within, and copy its marks into the request; None if it is in no passage.
 
         Args:
             carrier: The environ or scope of the request.

@@ -27,7 +27,7 @@ _LARGE = 16_777_216
 _RATIO = 200
 #: The compression level; gzip's default takes twice the time to save two per cent.
 _LEVEL = 4
-#: So many bytes of a stream that may be either tell zlib from raw deflate: read as the wrong one they make no sense.
+#: The bytes of a stream by which zlib and raw deflate are told apart: decoded as the wrong one, they are invalid.
 _IN_DOUBT = 64
 
 
@@ -116,7 +116,7 @@ class _Inflate:
         self._stream = zlib.decompressobj(wbits)
         self._members = 0
         self._begun = False
-        #: What has come of the next member, as long as that is too little to begin.
+        #: The first bytes of the next member, while they are too few to recognise its format.
         self._start = b""
 
     def open(self, data: bytes) -> Iterator[bytes]:
@@ -141,7 +141,7 @@ class _Inflate:
                 yield piece
 
     def _begin(self, data: bytes) -> bool:
-        """Return whether a member begins with this data; otherwise keep as much of it as that depends on."""
+        """Return whether a member starts with this data; if that is still open, keep the data for the next call."""
         self._start = data[:_IN_DOUBT]
         if len(data) < 2 or (self._members and not self._goes_on(data)):
             return False

@@ -40,7 +40,7 @@ def prefix_for(head: RequestHead, *, insecure: bool) -> str | None:
 
 
 def prefix_at(scheme: str, host: str, *, insecure: bool) -> str | None:
-    """Return the same, given the scheme of the request and its Host header."""
+    """Return the prefix as :func:`prefix_for` does, given the scheme of the request and its Host header."""
     if scheme == "https":
         return HOST_PREFIX
     if scheme == "http" and (insecure or is_local(host_of(host))):
@@ -72,7 +72,7 @@ def values_of(head: RequestHead, name: str) -> list[str]:
     for header in head.cookie_headers:
         if name in header:
             return [value for key, value in cookies_of(head) if key == name]
-    return []  # most names that are asked for are not there, and other cookies may be many
+    return []  # usually, and without parsing the other cookies
 
 
 def names_in(head: RequestHead) -> list[str]:
@@ -102,7 +102,7 @@ def without(header: str, dropped: Callable[[str], bool]) -> str:
 
 def set_cookie(name: str, value: str, *, seconds: int, domain: str = "", hidden: bool = True) -> str:
     """
-    Return a Set-Cookie value for the whole site; a name with a prefix is sent over https only, as the prefix wants it.
+    Return a Set-Cookie value for the whole site; a name with a prefix is sent over https only, as prefixes require.
 
     Args:
         seconds: Lifetime; 0 deletes the cookie.

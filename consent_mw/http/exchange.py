@@ -153,7 +153,7 @@ class Exchange:
         It can be called again while nothing has been sent.
         """
         if self._asked is _NOTHING and not self.view.asked and passes(status, headers):
-            # Most responses are not pages: neither the visitor nor the request's headers matter.
+            # Most responses are not pages, so neither the visitor nor the request's headers matter.
             self._move(Event.PASS if not self.sent else Event.RESTART)
             self.status, self.reason, self.headers = status, reason, list(headers)
             self._body = None
@@ -174,7 +174,7 @@ class Exchange:
             if dependent:
                 self.headers = self.allowed(headers)
             if status == 304 and self._asked.about(headers):
-                # The browser's copy is the page that it would get.
+                # The browser's copy is the page that it would get now.
                 self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
             elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
@@ -291,7 +291,7 @@ class Exchange:
         self._length = int(length) if length.isascii() and length.isdigit() else -1
         kept = list(headers) if DEPENDENT.isdisjoint(names) else self.allowed(headers)
         caching = self.view.caching
-        # What a visit gets, a cache may serve for a part of a page.
+        # A cache may serve the response to a visit for a part of a page as well.
         alone = caching.scope is not Scope.ONE and "location" in names and self._named.redirect_depends(headers)
         kept = self._adapted(for_one_visitor(kept) if alone else caching.headers(kept))
         self.headers = kept + self._tags(headers) if "etag" in names or "last-modified" in names else kept

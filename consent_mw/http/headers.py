@@ -70,12 +70,12 @@ _XML = XML_TYPES
 _UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 #: The type as the laxest browser reads it.
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
-#: What the standard takes for a type (https://mimesniff.spec.whatwg.org/#parse-a-mime-type).
+#: A valid type by the standard (https://mimesniff.spec.whatwg.org/#parse-a-mime-type).
 _VALID = re.compile(r"[\t\n\r ]*[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+[\t\n\r ]*(?:;|\Z)", re.ASCII)
 #: A series of documents, each of which replaces the previous one. Firefox shows HTML in it.
 _SEVERAL = "multipart/x-mixed-replace"
 
-#: Headers that make the server in front send a file instead of the body.
+#: Headers that make the server in front of the application send a file instead of the body.
 _HANDS_OVER = frozenset(["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url"])
 #: The headers by which a response is judged.
 _JUDGED = frozenset(
@@ -89,7 +89,7 @@ _LONGEST_JUDGED = 512
 #: Longer values of Content-Type are not cached.
 _LONGEST_TYPE = 128
 
-#: Nobody needs more than one, and each costs memory.
+#: The most content codings of one response. Nobody needs more than one, and each costs memory.
 _MOST_CODINGS = 2
 
 #: Headers that describe the exact bytes of the application's body.
@@ -211,7 +211,7 @@ def judge(
     """
     if status < 200 or status in (204, 205, 304):
         return Verdict(Handling.PASS)
-    # A site's pages have few different heads, apart from lengths, dates, cookies and the like.
+    # The heads of a site's pages are nearly all alike, apart from lengths, dates, cookies and the like.
     judged = tuple([(lower, value) for name, value in headers if (lower := name.lower()) in _JUDGED])
     if isinstance(readable, frozenset) and sum([len(value) for _, value in judged]) <= _LONGEST_JUDGED:
         return _verdict_on(status, judged, readable, document)
@@ -467,7 +467,7 @@ def without_held(
 
 
 def _less_links(value: str, holds_url: Callable[[str], bool]) -> str:
-    """Return Link without the links that are held; if it names any, also without what parsers read differently."""
+    """Return Link without held links; if it names any, links that parsers read differently are removed as well."""
     if not any(map(holds_url, (*_IN_BRACKETS.findall(value), *_BETWEEN_MARKS.split(value)))):
         return value
     links = [m for m in _in_turn(_LINK, value) if not _link_is_held(m.group(1), m.group(2), holds_url)]

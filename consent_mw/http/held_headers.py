@@ -50,7 +50,7 @@ class NamedThings(Protocol):
 
 class HeldHeaders:
     """
-    Decides about the headers of one response; the view is asked only if they name something.
+    Finds what is held in the headers of one response; the view is asked only if they contain addresses or cookies.
 
     Args:
         view: The visitor's view of the page.
@@ -89,7 +89,7 @@ class HeldHeaders:
         return undecided != list(headers) and self._view.caching.scope is not Scope.ALL
 
     def redirect_depends(self, headers: Sequence[tuple[str, str]]) -> bool:
-        """Return whether what a visit gets is a redirect that a part of a page must not follow."""
+        """Return whether this is a redirect that a visit may follow, but a request for a part of a page may not."""
         return any(name.lower() == "location" and self._holds(self._undecided, value) for name, value in headers)
 
     def _less(

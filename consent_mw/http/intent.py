@@ -26,7 +26,8 @@ _FRAGMENT_MARKS = FieldNames(
         *("x-splade", "x-swup", "x-fragment"),
     ],
 )
-#: These would let the application answer with a part of a page, or with 304 for a page that was not rewritten.
+#: Request headers that are hidden from the application: it could answer them with a part of a page, or with a 304 for
+#: a page that was never rewritten.
 CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
 
 

@@ -237,7 +237,7 @@ def _size(plan: PagePlan) -> int:
 
 
 class PagePlans:
-    """The plans of one site's pages; bounded, and shared by its threads."""
+    """The plans of one site's pages: a bounded cache, shared by its threads."""
 
     def __init__(self) -> None:
         self._kept: BoundedCache[PassInputs, PagePlan] = BoundedCache(_KEPT, _KEPT_SIZE, measure=_size)

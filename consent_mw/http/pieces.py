@@ -25,7 +25,7 @@ PIECE_HEADER = "x-cmw-piece"
 
 #: With a valid Location, browsers do not show the body (https://fetch.spec.whatwg.org/#redirect-status).
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: Browsers ask for a password or retry, and show the body only if that is given up.
+#: Statuses at which browsers ask for a password or retry, and show the body only if the visitor gives up.
 _UNREAD = frozenset({407, 408, 412, 416, 421, 425, 426})
 _NO = frozenset({"", "0", "false", "no"})
 
@@ -35,7 +35,7 @@ _INCLUDE = re.compile(
     rb"|<(?-i:esi:include)\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})[\"']",
     re.IGNORECASE,
 )
-#: How each starts, and the most bytes of one that the end of a chunk may cut off.
+#: How these directives start, and the most bytes of one that are kept if a chunk ends inside it.
 _BEGINNINGS = (b"<!--#", b"<esi:")
 _LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 _TAIL = 1100

@@ -28,7 +28,7 @@ def variables_stay(variables: Mapping[str, Any], codings: frozenset[str]) -> boo
         variables: The request as CGI variables (PEP 3333).
         codings: The names of the content codings that can be decoded.
     """
-    # In this order, since the request has more variables than there are conditions.
+    # The few conditions are looked up among the variables, of which a request has many more.
     if not variables.keys().isdisjoint(_CONDITIONS.variables):
         return False
     accepted = variables.get("HTTP_ACCEPT_ENCODING")

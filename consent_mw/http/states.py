@@ -34,15 +34,15 @@ class Event(Enum):
     # Members are looked up for every response. Identity is a valid hash, and faster than Enum's hash of the name.
     __hash__ = object.__hash__
 
-    #: The application's head is there, and its body passes, is rewritten, or is refused.
+    #: The application's head has arrived; its body passes, is rewritten, or is refused.
     PASS = "start: pass"  # noqa: S105 -- no password
     REWRITE = "start: rewrite"
     REFUSE = "start: refuse"
-    #: The same after a part of the response was sent.
+    #: Another head, after a part of the response was sent.
     RESTART = "start, after bytes were sent"
     FEED = "feed"
     FINISH = "finish"
-    #: The page cannot be read, and nothing of it was sent; or a part of it was.
+    #: The page turns out to be unreadable: before any of it was sent, or after.
     UNREADABLE = "unreadable, nothing sent"
     BROKEN = "unreadable, bytes were sent"
     ABANDON = "abandon"
@@ -51,7 +51,7 @@ class Event(Enum):
 class Outcome(Enum):
     """What happens if there is no next state."""
 
-    #: The event means nothing any more: the state stays, and nothing goes out.
+    #: The event has no effect: the state stays, and nothing goes out.
     IGNORED = "ignored"
     #: An edge made a mistake: MisusedExchange is raised.
     MISUSE = "error"
@@ -60,16 +60,16 @@ class Outcome(Enum):
 _Row = Mapping[Event, ExchangeState | Outcome]
 
 _S, _E, _O = ExchangeState, Event, Outcome
-#: A head, as long as nothing was sent: the application may change its mind.
+#: While nothing was sent, the application may start again with another head.
 _STARTS: _Row = {_E.PASS: _S.PASSING, _E.REWRITE: _S.REWRITING, _E.REFUSE: _S.REFUSING, _E.RESTART: _O.MISUSE}
-#: No head counts any more.
+#: A head after the end is a mistake.
 _OVER: _Row = dict.fromkeys((_E.PASS, _E.REWRITE, _E.REFUSE, _E.RESTART), _O.MISUSE)
-#: Only a page that is rewritten can turn out to be unreadable.
+#: Only a page that is being rewritten can turn out to be unreadable.
 _READABLE: _Row = {_E.UNREADABLE: _O.MISUSE, _E.BROKEN: _O.MISUSE}
 
 #: What follows from each event in each state; every pair is here.
 TRANSITIONS: Mapping[ExchangeState, _Row] = {
-    # Bytes without a head are nobody's.
+    # There is no body before a head.
     _S.NEW: {**_STARTS, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
     # The application's own bytes go out.
     _S.PASSING: {**_STARTS, **_READABLE, _E.FEED: _S.PASSING, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
@@ -84,7 +84,7 @@ TRANSITIONS: Mapping[ExchangeState, _Row] = {
     },
     # The page's bytes are thrown away, and an error page goes out at the end.
     _S.REFUSING: {**_STARTS, **_READABLE, _E.FEED: _S.REFUSING, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},
-    # All is sent.
+    # Everything was sent.
     _S.DONE: {**_OVER, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _O.IGNORED, _E.ABANDON: _O.IGNORED},
     # Nothing more goes out, raw or rewritten.
     _S.DEAD: {**_OVER, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _O.IGNORED, _E.ABANDON: _O.IGNORED},

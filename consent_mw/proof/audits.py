@@ -112,7 +112,7 @@ def results(records: Ledger, site: str, today: int, keys: Sequence[str]) -> Iter
 def results_with_entries(
     records: Ledger, site: str, today: int, keys: Sequence[str]
 ) -> Iterator[tuple[AuditResult | None, Kept | None]]:
-    """Yield the same, each with its entry in the ledger; None for an entry that is gone."""
+    """Yield the results of :func:`results`, each with its entry in the ledger; None for an entry that is gone."""
     for week in range(today // 7, today // 7 - WEEKS, -1):
         documents = []
         for number in range(1, _MOST + 1):

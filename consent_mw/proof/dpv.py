@@ -79,7 +79,7 @@ _Notice = Mapping[str, Any]
 
 def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> Iterator[str]:
     """
-    Yield one JSON-LD document with a record for each receipt, one per line; what is about nobody is left out.
+    Yield one JSON-LD document with a record for each receipt, one per line; entries about no visitor are left out.
 
     Args:
         site: The site's current configuration.

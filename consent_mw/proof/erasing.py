@@ -40,7 +40,7 @@ def mark_of(receipt: str, *, site: str, keys: Sequence[str]) -> str:
 
 
 def marks_of(receipt: str, *, site: str, keys: Sequence[str]) -> tuple[str, ...]:
-    """Return the numbers that the mark of a receipt may have: the key may have changed since it was erased."""
+    """Return the numbers that the mark of a receipt may have, one for each key that may have been in use then."""
     return tuple(mark_of(receipt, site=site, keys=(key,)) for key in keys)
 
 
@@ -66,7 +66,7 @@ class Erased:
 
     Args:
         marks: The marks.
-        leaves: The leaves of the sealed entries that are gone, as far as their seals are not purged.
+        leaves: The leaves of erased entries whose seals have not been purged.
     """
 
     marks: tuple[Entry, ...] = ()
@@ -120,7 +120,7 @@ def erase_also(records: Ledger, erased: Erased, *, site: str, keys: Sequence[str
     """
     if not erased:
         return 0
-    # The marks first: what arrives from elsewhere between the two steps is refused.
+    # The marks go first, so that entries that arrive from elsewhere between the two steps are refused.
     for first in range(0, len(erased.marks), BATCH):
         records.take(erased.marks[first : first + BATCH], {})
     receipts = {kept.entry.receipt for kept in records.entries() if erased.covers(kept.entry, site=site, keys=keys)}

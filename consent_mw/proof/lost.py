@@ -44,9 +44,9 @@ __all__ = ["LostRecords"]
 
 _log = logging.getLogger("consent_mw")
 
-#: Seconds for which a receipt that was found counts as kept.
+#: Seconds for which a receipt that was found is not looked up again.
 PERIOD = 300.0
-#: The most receipts that are looked up at once, and that wait for it.
+#: The most receipts that are looked up at once, and the most that wait for a look-up.
 BATCH = 100
 #: Limits of the memory of receipts, in entries and bytes.
 _REMEMBERED = 8_192

@@ -123,7 +123,7 @@ class _Merge:
         self._notices: set[str] = {""}
 
     def compare(self, ours: Kept, theirs: Kept) -> None:
-        """Count an entry that both have, or let the original take its place (4)."""
+        """Count an entry that both have, or replace ours by the original (4)."""
         if ours.entry == theirs.entry or ours.entry.about == FROM_COOKIE:
             self.done.both += 1
         elif theirs.entry.about == FROM_COOKIE and theirs.seal is None:
@@ -145,7 +145,7 @@ class _Merge:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken; what was erased meanwhile is refused by the store."""
+        """Write the entries taken; the store refuses those that were erased meanwhile."""
         if self._batch:
             taken = self.target.take(self._batch, self._marks)
             self.done.taken += taken
@@ -174,5 +174,5 @@ def _pairs(source: Ledger, target: Ledger) -> Iterator[tuple[Kept, Kept | None]]
 
 
 def _key(kept: Kept) -> tuple[bytes, int]:
-    """Return what entries are ordered by in every store."""
+    """Return the sort key of entries, which is the same in every store."""
     return kept.entry.receipt.encode("utf-8", "surrogatepass"), kept.entry.step

@@ -61,7 +61,7 @@ class Copied:
 
 
 def is_empty(records: Ledger) -> bool:
-    """Return whether a ledger has nothing but marks: receipts may be erased before their records are there."""
+    """Return whether a ledger contains only marks; receipts may be erased in it before their records are copied."""
     return records.last_seal() is None and all(_is_mark(kept.entry) for kept in records.entries())
 
 
@@ -69,7 +69,7 @@ def copy_records(
     source: Records, target: Records, *, site: str, keys: Sequence[str], today: int, erased: Erased | None = None
 ) -> Copied:
     """
-    Copy all records of a site into an empty store, but none that was erased.
+    Copy all records of a site into an empty store, except those that were erased.
 
     Args:
         site: The site's id.
@@ -92,7 +92,7 @@ def restore_records(
     """
     Replace all records of a site with those of the source, except what was erased; arguments as for a copy.
 
-    Interrupted, it can be repeated: the erasures that the target knew are the last thing that it loses.
+    It can be repeated after an interruption, since the target keeps its knowledge of erasures until the end.
 
     Raises:
         RecordsError: if the target cannot take a copy, or a store fails.
@@ -150,7 +150,7 @@ class _Copy:
         return self.done
 
     def _obeyed(self, kept: list[Kept]) -> tuple[list[Kept], list[Kept]]:
-        """Return the entries that stay, and what the others leave."""
+        """Return the entries to keep, and the tombstones and marks of those that were erased."""
         if not self.erased:
             self._notices.update(one.entry.notice for one in kept)
             return kept, []

@@ -68,11 +68,11 @@ class Ledger(Protocol):
         """
         Append an entry; it is durable when this returns.
 
-        An entry that comes late, from a spool, may be one of a receipt that was erased meanwhile. It is left out if the
-        ledger has one of the ``marks``, as :meth:`take` does.
+        The receipt of an entry that comes late, from a spool, may have been erased meanwhile. The entry is left out if
+        the ledger has one of the ``marks``, as in :meth:`take`.
 
-        Appending the same receipt and step again changes nothing, so a writer that got no answer may retry. Only a
-        grant that was written again from a cookie gives way to the original, as long as it is not sealed.
+        Appending the same receipt and step again changes nothing, so a writer that got no answer may retry. There is
+        one exception: a grant that was restored from a cookie and is not sealed yet is replaced by the original.
 
         Raises:
             RecordsError: if the entry is not a grant or the end of one, has no receipt, or the store fails.
@@ -81,10 +81,11 @@ class Ledger(Protocol):
 
     def take(self, entries: Sequence[Entry], marks: Mapping[str, Sequence[str]]) -> int:
         """
-        Append entries that come from elsewhere than a visitor's answer; return how many of them are new.
+        Append entries that do not come from a visitor's answer; return the number of new ones.
 
-        They come from a cookie or another ledger, so their receipt may have been erased meanwhile: an entry is left out
-        if the ledger has one of the ``marks`` of its receipt. No erasure can come between looking and writing.
+        They come from a cookie or another ledger, so their receipts may have been erased meanwhile. An entry is left
+        out if the ledger has one of the ``marks`` of its receipt. Looking and writing are one transaction, so no
+        erasure can come between them.
 
         Args:
             entries: Grants, ends of grants, marks, and documents.
@@ -141,8 +142,8 @@ class Ledger(Protocol):
         Erase the entries of a receipt, and return how many there were.
 
         Each sealed entry leaves a tombstone: an entry with Act.ERASE, its own random receipt, the ``day``, and
-        ``about``. ``mark`` is the receipt of one more, by which :meth:`take` refuses the erased receipt from then on,
-        even if there were no entries. Both are sealed like any other entry.
+        ``about``. ``mark`` is the receipt of one more such entry, by which :meth:`take` refuses the erased receipt from
+        then on; it is written even if there was nothing to erase. Both are sealed like any other entry.
         :func:`consent_mw.proof.erasing.erase` passes the mark.
         """
         ...
@@ -227,9 +228,9 @@ class Observations(Protocol):
 
     def forget_observations(self, before: int, most: int) -> None:
         """
-        Delete the third parties and cookies that pages last contained before that day, and all but the ``most`` latest.
+        Delete third parties and cookies that pages last contained before that day, and of the rest all but ``most``.
 
-        What was observed of services stays: forgetting one would ask every visitor again.
+        Observations of services stay, since forgetting one would ask every visitor again.
         """
         ...
 
@@ -248,13 +249,13 @@ class Records(Ledger, Counters, Observations, Protocol):
 
 @runtime_checkable
 class CopyTarget(Records, Protocol):
-    """A store that a ledger can be copied into: every one, but not through a spool."""
+    """A store that a ledger can be copied into: any store, but not through a spool."""
 
     def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
         """
         Store a seal of another store with its entries in their places, or, without a seal, entries that are not sealed.
 
-        A sealed entry takes the place of an unsealed one with the same receipt and step.
+        A sealed entry replaces an unsealed one with the same receipt and step.
         """
         ...
 

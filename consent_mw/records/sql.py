@@ -1,5 +1,5 @@
 """
-The common part of the SQL stores: every statement, and how rows are read and written.
+The common part of the SQL stores: every statement. :mod:`consent_mw.records.rows` reads and writes the rows.
 
 A store provides a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
 and for a transaction. The statements use only SQL that both SQLite 3.24 and PostgreSQL support, with ``?`` as the
@@ -8,7 +8,6 @@ placeholder. Long because every statement of the SQL stores is here.
 
 from __future__ import annotations
 
-import json
 import zlib
 from abc import ABC
 from abc import abstractmethod
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from importlib import resources
 from typing import Protocol
 
@@ -28,20 +26,31 @@ from consent_mw.core.observations import Sighting
 from consent_mw.core.observations import of_service
 from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import FROM_COOKIE
-from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import MARK
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.records import Canonical
+from consent_mw.records.rows import ENTRY
+from consent_mw.records.rows import NEW
+from consent_mw.records.rows import SEAL
+from consent_mw.records.rows import Row
+from consent_mw.records.rows import Value
+from consent_mw.records.rows import bytes_in
+from consent_mw.records.rows import cells_of
+from consent_mw.records.rows import cells_text
+from consent_mw.records.rows import kept_of
+from consent_mw.records.rows import number_in
+from consent_mw.records.rows import row_of_count
+from consent_mw.records.rows import row_of_entry
+from consent_mw.records.rows import row_of_seal
+from consent_mw.records.rows import seal_of
+from consent_mw.records.rows import sorted_counts
 from consent_mw.records.rules import check
 from consent_mw.records.rules import check_taken
 from consent_mw.records.rules import mark as mark_entry
 from consent_mw.records.rules import tombstone
-
-Value = str | int | bytes | None
-Row = tuple[Value, ...]
 
 #: Entries per page, so that no query stays open while the caller processes them.
 PAGE = 1000
@@ -50,25 +59,22 @@ SEALS = 50
 #: Seals that are purged in one transaction: up to 25,000 entries.
 PURGE = 5
 
-_ENTRY = "receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place"
-_SEAL = "number, day, size, root, previous, signature, leaves"
 
-NEW = "site, step, receipt, act, day, revision, purposes, services, gpc, language, notice, about"
 _VALUES = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 _NOTHING = "DO NOTHING"
-#: The original takes the place of a grant that was written again from a cookie, but never changes what is sealed.
+#: The original replaces a grant that was restored from a cookie, unless that is sealed already.
 ORIGINAL = (
     "(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, "
     "revision = excluded.revision, purposes = excluded.purposes, services = excluded.services, gpc = excluded.gpc, "
     "language = excluded.language, notice = excluded.notice, about = excluded.about "
     f"WHERE ledger.about = '{FROM_COOKIE}' AND ledger.seal IS NULL"
 )
-#: A copy of a ledger brings the sealed form of a mark that the target may have already, of another day.
+#: A copy of a ledger contains a sealed mark; the target may already have the same mark, unsealed, with another day.
 _ADOPTED = (
     "(site, receipt, step) DO UPDATE SET act = excluded.act, day = excluded.day, about = excluded.about "
     "WHERE ledger.seal IS NULL"
 )
-#: With ``about``, since the original may have replaced the entry after the seal was made.
+#: Compares ``about``, too, since the original may have replaced the entry while the seal was being made.
 IS_UNSEALED = "WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
 _IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
 _ABOUT_NOBODY = frozenset(act.value for act in ABOUT_NOBODY)
@@ -142,9 +148,9 @@ class SqlRecords(ABC):
 
     # -- overridden by a store that has the ledger in several tables
 
-    #: The table of what is not sealed; all others are read, changed and deleted by the name ``ledger``.
+    #: The table of entries that are not sealed. All other statements use the name ``ledger``.
     _open_table = "ledger"
-    #: What makes a sealed entry one that is not sealed.
+    #: The assignments that turn a sealed entry into an unsealed one.
     _unseal = "seal = NULL, place = NULL"
 
     def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
@@ -162,7 +168,7 @@ class SqlRecords(ABC):
     # -- the ledger
 
     def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
-        """Write an entry unless it was erased; it is durable when this returns, and again it changes nothing."""
+        """Write an entry unless it was erased; it is durable when this returns. Repeating the call changes nothing."""
         check(entry, self.site)
         if not marks:
             with self._writing() as session:
@@ -195,13 +201,13 @@ class SqlRecords(ABC):
     def history(self, receipt: str) -> list[Kept]:
         """Return the entries of a receipt, by step."""
         with self._reading() as session:
-            query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND receipt = ? ORDER BY step"  # noqa: S608
-            return [self._kept(row) for row in session.rows(query, self.site, receipt)]
+            query = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND receipt = ? ORDER BY step"  # noqa: S608
+            return [kept_of(self.site, row) for row in session.rows(query, self.site, receipt)]
 
     def entries(self) -> Iterator[Kept]:
         """Yield every entry, by receipt and step, a page at a time."""
         query = (
-            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND (receipt, step) > (?, ?) "  # noqa: S608
+            f"SELECT {ENTRY}, step FROM ledger WHERE site = ? AND (receipt, step) > (?, ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
         )
         return self._pages(query)
@@ -214,7 +220,7 @@ class SqlRecords(ABC):
             with self._reading(slow=True) as session:
                 page = session.rows(query, self.site, receipt, step, PAGE)
             for row in page:
-                yield self._kept(row[:-1])
+                yield kept_of(self.site, row[:-1])
             if len(page) < PAGE:
                 return
             receipt, step = page[-1][0], page[-1][-1]  # a tampered entry may have another step than its own
@@ -235,29 +241,29 @@ class SqlRecords(ABC):
         query = "SELECT document FROM notices WHERE site = ? AND digest = ?"
         with self._reading() as session:
             for (document,) in session.rows(query, self.site, digest):
-                return zlib.decompress(_bytes(document))
+                return zlib.decompress(bytes_in(document))
         return None
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
         """Return up to ``limit`` unsealed entries by receipt, without those of ``day`` or the next day."""
         # By receipt, which is random: a table's natural order is the order of arrival.
         query = (
-            f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal IS NULL AND (day < ? OR day > ?) "  # noqa: S608
+            f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal IS NULL AND (day < ? OR day > ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
         )
         first, last = (1, 0) if day is None else (day, day + 1)
         with self._reading(slow=True) as session:
-            return [self._kept(row).entry for row in session.rows(query, self.site, first, last, limit)]
+            return [kept_of(self.site, row).entry for row in session.rows(query, self.site, first, last, limit)]
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Store a seal and mark its entries, or return False with nothing changed."""
         try:
             with self._transaction(alone=True) as session:
                 ((last,),) = session.rows("SELECT coalesce(max(number), 0) FROM seals WHERE site = ?", self.site)
-                if seal.number != _int(last) + 1:
+                if seal.number != number_in(last) + 1:
                     raise Undo
-                added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-                session.change(added, self.site, *_row_of_seal(seal))
+                added = f"INSERT INTO seals (site, {SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                session.change(added, self.site, *row_of_seal(seal))
                 marks = [
                     (seal.number, place, self.site, entry.receipt, entry.step, entry.about)
                     for place, entry in enumerate(entries)
@@ -270,23 +276,23 @@ class SqlRecords(ABC):
 
     def last_seal(self) -> Seal | None:
         """Return the newest seal, or None."""
-        query = f"SELECT {_SEAL} FROM seals WHERE site = ? ORDER BY number DESC LIMIT 1"  # noqa: S608
+        query = f"SELECT {SEAL} FROM seals WHERE site = ? ORDER BY number DESC LIMIT 1"  # noqa: S608
         with self._reading() as session:
             for row in session.rows(query, self.site):
-                return self._seal(row)
+                return seal_of(self.site, row)
         return None
 
     def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
         """Return up to ``limit`` seals from number ``first`` on, in order."""
-        query = f"SELECT {_SEAL} FROM seals WHERE site = ? AND number >= ? ORDER BY number LIMIT ?"  # noqa: S608
+        query = f"SELECT {SEAL} FROM seals WHERE site = ? AND number >= ? ORDER BY number LIMIT ?"  # noqa: S608
         with self._reading(slow=True) as session:
-            return [self._seal(row) for row in session.rows(query, self.site, first, limit)]
+            return [seal_of(self.site, row) for row in session.rows(query, self.site, first, limit)]
 
     def sealed(self, number: int) -> list[Kept]:
         """Return the entries that claim to be in that seal, by place."""
-        query = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal = ? ORDER BY place, receipt, step"  # noqa: S608
+        query = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal = ? ORDER BY place, receipt, step"  # noqa: S608
         with self._reading(slow=True) as session:
-            return [self._kept(row) for row in session.rows(query, self.site, number)]
+            return [kept_of(self.site, row) for row in session.rows(query, self.site, number)]
 
     def erase(self, receipt: str, day: int, mark: str = "") -> int:
         """Erase the entries of a receipt, leave a tombstone for each sealed one, and a mark; return their number."""
@@ -298,7 +304,7 @@ class SqlRecords(ABC):
             for _, step, seal, place in found:
                 session.change(_DROP, self.site, receipt, step)
                 if seal is not None:
-                    left = tombstone(self.site, day, _int(seal), _int(place))
+                    left = tombstone(self.site, day, number_in(seal), number_in(place))
                     self._insert(session, left)
             if mark:
                 self._insert(session, mark_entry(self.site, day, mark))
@@ -314,8 +320,8 @@ class SqlRecords(ABC):
             session.change_all(into, [row_of_entry(one.entry) for one in rows])
             if seal is None:
                 return
-            added = f"INSERT INTO seals (site, {_SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-            session.change(added, self.site, *_row_of_seal(seal))
+            added = f"INSERT INTO seals (site, {SEAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            session.change(added, self.site, *row_of_seal(seal))
             marks = [
                 (seal.number, one.place or 0, self.site, one.entry.receipt, one.entry.step, one.entry.about)
                 for one in rows
@@ -368,27 +374,27 @@ class SqlRecords(ABC):
     def loose(self, last: int) -> Iterator[Kept]:
         """Yield the entries that are in none of the seals 1 to ``last``."""
         query = (
-            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND (receipt, step) > (?, ?) "  # noqa: S608
+            f"SELECT {ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND (receipt, step) > (?, ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
         )
         yield from self._pages(query)
-        outside = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal > ? ORDER BY seal, place LIMIT ?"  # noqa: S608
-        before = f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal < ? ORDER BY seal, place LIMIT ?"  # noqa: S608
+        outside = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal > ? ORDER BY seal, place LIMIT ?"  # noqa: S608
+        before = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal < ? ORDER BY seal, place LIMIT ?"  # noqa: S608
         with self._reading(slow=True) as session:
             # The first of them is a finding, or belongs to a seal that was added meanwhile.
             rows = session.rows(before, self.site, 1, PAGE) + session.rows(outside, self.site, last, PAGE)
         for row in rows:
-            yield self._kept(row)
+            yield kept_of(self.site, row)
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
         """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
         query = (
-            f"SELECT {_ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND act = '{Act.ERASE.value}' "  # noqa: S608
+            f"SELECT {ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND act = '{Act.ERASE.value}' "  # noqa: S608
             "AND (receipt, step) > (?, ?) ORDER BY receipt, step LIMIT ?"
         )
         yield from self._pages(query)
         sealed = (
-            f"SELECT {_ENTRY} FROM ledger WHERE site = ? AND seal >= ? AND seal < ? "  # noqa: S608
+            f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal >= ? AND seal < ? "  # noqa: S608
             f"AND act = '{Act.ERASE.value}' ORDER BY seal, place"
         )
         last = self.last_seal()
@@ -396,7 +402,7 @@ class SqlRecords(ABC):
             with self._reading(slow=True) as session:
                 rows = session.rows(sealed, self.site, at, at + SEALS)
             for row in rows:
-                yield self._kept(row)
+                yield kept_of(self.site, row)
 
     def dangling(self) -> Iterator[str]:
         """Yield nothing: an index of a database cannot differ from its table."""
@@ -426,7 +432,7 @@ class SqlRecords(ABC):
     def add_counts(self, counts: Mapping[Count, int]) -> None:
         """Add to the raw counters, all or nothing."""
         # Always in the same order, so that no two processes deadlock.
-        rows = [(*_row_of_count(self.site, count), counts[count]) for count in _sorted(counts) if counts[count]]
+        rows = [(*row_of_count(self.site, count), counts[count]) for count in sorted_counts(counts) if counts[count]]
         if rows:
             with self._transaction(alone=False) as session:
                 session.change_all(_ADD, rows)
@@ -436,7 +442,7 @@ class SqlRecords(ABC):
         query = "SELECT day, dimension, value, outcome, total FROM counts WHERE site = ? AND day < ?"
         with self._reading(slow=True) as session:
             return {
-                Count(_int(day), str(table), str(value), str(outcome)): _int(total)
+                Count(number_in(day), str(table), str(value), str(outcome)): number_in(total)
                 for day, table, value, outcome, total in session.rows(query, self.site, before)
             }
 
@@ -449,12 +455,14 @@ class SqlRecords(ABC):
                 for new in figures:
                     if session.rows(overlap, self.site, new.table, new.last, new.first):
                         raise Undo
-                    session.change(_PUBLISH, self.site, new.table, new.first, new.last, _cells_text(new.cells))
-                rows = [(*_row_of_count(self.site, count), spent[count]) for count in _sorted(spent) if spent[count]]
+                    session.change(_PUBLISH, self.site, new.table, new.first, new.last, cells_text(new.cells))
+                rows = [
+                    (*row_of_count(self.site, count), spent[count]) for count in sorted_counts(spent) if spent[count]
+                ]
                 if session.change_all(_SPEND, rows) != len(rows):
                     raise Undo
                 # A counter that does not exist counts as 0.
-                if any(session.rows(there, *_row_of_count(self.site, count)) for count in spent if not spent[count]):
+                if any(session.rows(there, *row_of_count(self.site, count)) for count in spent if not spent[count]):
                     raise Undo
         except Undo:
             return False
@@ -469,7 +477,7 @@ class SqlRecords(ABC):
         names: dict[tuple[str, str], tuple[str, str]] = {}
         with self._reading() as session:
             return [
-                Figures(str(name), _int(first_day), _int(last_day), _cells(str(cells), names))
+                Figures(str(name), number_in(first_day), number_in(last_day), cells_of(str(cells), names))
                 for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
             ]
 
@@ -489,7 +497,7 @@ class SqlRecords(ABC):
         with self._reading(slow=True) as session:
             return {
                 Sighting(str(name), str(kind), str(service), bool(held)): Occurrence(
-                    _int(first), _int(last), _int(pages), str(place)
+                    number_in(first), number_in(last), number_in(pages), str(place)
                 )
                 for name, kind, service, held, first, last, pages, place in session.rows(query, self.site)
             }
@@ -514,124 +522,7 @@ class SqlRecords(ABC):
             session.change(old, self.site, before)
             session.change(surplus, self.site, self.site, most)
 
-    # -- rows
-
-    def _kept(self, row: Row) -> Kept:
-        receipt, act, day, revision, purposes, services, gpc, language, notice, about, seal, place = row
-        entry = Entry(
-            site=self.site,
-            receipt=str(receipt),
-            act=Act(act),
-            day=_int(day),
-            revision=str(revision),
-            purposes=_set(str(purposes)),
-            services=_set(str(services)),
-            gpc=bool(gpc),
-            language=str(language),
-            notice=str(notice),
-            about=str(about),
-        )
-        return Kept(entry, None if seal is None else _int(seal), None if place is None else _int(place))
-
-    def _seal(self, row: Row) -> Seal:
-        number, day, size, root, previous, signature, leaves = row
-        joined = None if leaves is None else _bytes(leaves)
-        return Seal(
-            site=self.site,
-            number=_int(number),
-            day=_int(day),
-            size=_int(size),
-            root=_bytes(root),
-            previous=_bytes(previous),
-            leaves=None
-            if joined is None
-            else tuple(joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE)),
-            signature=str(signature),
-        )
-
 
 def script(name: str) -> str:
     """Return a step of a schema."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def row_of_entry(entry: Entry) -> Row:
-    """Return the values of an entry's columns (:data:`NEW`)."""
-    return (
-        entry.site,
-        entry.step,
-        entry.receipt,
-        entry.act.value,
-        entry.day,
-        entry.revision,
-        _ids(entry.purposes),
-        _ids(entry.services),
-        int(entry.gpc),
-        entry.language,
-        entry.notice,
-        entry.about,
-    )
-
-
-def _row_of_seal(seal: Seal) -> Row:
-    leaves = None if seal.leaves is None else b"".join(seal.leaves)
-    return seal.number, seal.day, seal.size, seal.root, seal.previous, seal.signature, leaves
-
-
-def _row_of_count(site: str, count: Count) -> Row:
-    return site, count.day, count.table, count.value, count.outcome
-
-
-def _sorted(counts: Iterable[Count]) -> list[Count]:
-    return sorted(counts, key=lambda count: (count.day, count.table, count.value, count.outcome))
-
-
-def _ids(ids: frozenset[str]) -> str:
-    return json.dumps(sorted(ids), separators=(",", ":"))
-
-
-# The same few sets occur again and again: verification reads every entry.
-@lru_cache(maxsize=1024)
-def _set(text: str) -> frozenset[str]:
-    """Return the ids in a row; keep a malformed value as it is, so that verification can report the entry."""
-    try:
-        ids = json.loads(text)
-    except (ValueError, RecursionError):
-        return frozenset({text})
-    if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
-        return frozenset({text})
-    return frozenset(ids)
-
-
-#: A report reads thousands of runs. Calling the decoder directly saves the overhead of :func:`json.loads`, which is a
-#: third of the time.
-_DECODER = json.JSONDecoder()
-
-
-def _cells_text(cells: Mapping[tuple[str, str], int]) -> str:
-    return json.dumps([[value, outcome, number] for (value, outcome), number in sorted(cells.items())])
-
-
-def _cells(text: str, names: dict[tuple[str, str], tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Return the cells; runs share their ``names``, which saves objects for the garbage collector to scan."""
-    cells = {}
-    found, end = _DECODER.raw_decode(text)
-    if end != len(text):
-        found = json.loads(text)  # it reports the error, or accepts the white space
-    for value, outcome, number in found:
-        name = value, outcome
-        cells[names.setdefault(name, name)] = number
-    return cells
-
-
-def _int(value: Value) -> int:
-    """Return a number in a row; raise RecordsError if something replaced it."""
-    if not isinstance(value, int):
-        raise ValueError(f"{value!r} stands where a number belongs")
-    return value
-
-
-def _bytes(value: Value) -> bytes:
-    if not isinstance(value, bytes):
-        raise ValueError(f"{value!r} stands where bytes belong")
-    return value

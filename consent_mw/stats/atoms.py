@@ -63,7 +63,7 @@ class Atom:
         return cls(run.first, run.last, tuple(cells), cells)
 
     def tells(self, column: str) -> int:
-        """Return the number for a column, as far as it follows from the scheme; else 0."""
+        """Return the number for a column if it follows from the scheme; otherwise 0."""
         return sum(self.cells[name] for name in schemes.parts(self.scheme, column) or ())
 
 

@@ -160,7 +160,7 @@ def tidy(store: InventoryStore, today: int) -> None:
     """
     Delete what is old or too much, and take over what earlier versions kept among the raw counters.
 
-    Any process may call this at any time. If two take the same counters over, some pages count twice.
+    Any process may call this at any time. If two take over the same counters, some pages count twice.
 
     Args:
         today: Whole days since 1970-01-01 UTC.

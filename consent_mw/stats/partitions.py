@@ -138,8 +138,8 @@ class _Single:
         """
         Return whether the number differs by at least K from the columns that it contains or is part of.
 
-        Each page view of a visit has the notice. Whoever answers with a part has opened the choices, but for those who
-        allowed an embed in its panel. The choices are opened before an answer.
+        Every visit that was asked has a page view with the notice. Visitors who accept a part have opened the choices
+        first, except those who allow an embed in its panel. The choices can only be opened before an answer.
         """
         if self.name == SHOWN:
             return self.number - self._asked >= K

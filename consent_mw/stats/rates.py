@@ -84,16 +84,16 @@ def always_valid(other: Rate, standard: Rate, comparisons: int = 1) -> RateChang
     """
     Return the difference of two rates with a 95% confidence sequence, by the mixture sequential probability ratio test.
 
-    A confidence interval holds for one look, decided on beforehand. Whoever looks every day, and stops at the first
-    difference, finds one where there is none in far more than 5% of all cases. A confidence sequence holds for all
-    looks together (R. Johari, L. Pekelis, D. Walsh 2015, after H. Robbins 1970), at the price of being wider.
+    A confidence interval is valid for one look at the data, at a time chosen in advance. Somebody who looks every day
+    and stops at the first difference will find a false one in far more than 5% of all cases. A confidence sequence is
+    valid for all looks together (R. Johari, L. Pekelis, D. Walsh 2015, after H. Robbins 1970), and therefore wider.
 
     Args:
         other: The rate of another wording.
         standard: That of the site's own words.
-        comparisons: How many such differences are shown side by side; each of them is stricter then (Bonferroni).
+        comparisons: The number of such differences shown side by side, for which the level is corrected (Bonferroni).
     """
-    # Half a visit more on each side keeps the variance of rates near 0 and 1 from vanishing.
+    # Half a visit is added on each side, since the variance of rates near 0 and 1 would otherwise vanish.
     shares = [(rate.count + 0.5) / (rate.of + 1) for rate in (other, standard)]
     variance = sum(share * (1 - share) / rate.of for share, rate in zip(shares, (other, standard), strict=True))
     prior = _EXPECTED**2

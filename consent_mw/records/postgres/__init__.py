@@ -46,15 +46,15 @@ from consent_mw.records.postgres import months
 from consent_mw.records.postgres.batches import Batches
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
+from consent_mw.records.rows import NEW
+from consent_mw.records.rows import Row
+from consent_mw.records.rows import Value
+from consent_mw.records.rows import row_of_entry
 from consent_mw.records.rules import check
 from consent_mw.records.sql import IS_UNSEALED
-from consent_mw.records.sql import NEW
 from consent_mw.records.sql import ORIGINAL
-from consent_mw.records.sql import Row
 from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
-from consent_mw.records.sql import Value
-from consent_mw.records.sql import row_of_entry
 from consent_mw.records.sql import script
 
 __all__ = ["PostgresRecords", "migrate"]
@@ -88,7 +88,7 @@ _SESSION: LiteralString = (
     "SET idle_in_transaction_session_timeout = '10s'"
 )
 _BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED"
-#: The same in a session that a pooler shares among clients: the settings end with the transaction.
+#: The same for a session that a pooler shares among clients, where settings must end with the transaction.
 _BEGIN_SHARED: LiteralString = f"{_BEGIN}; {_SESSION.replace('SET ', 'SET LOCAL ')}"
 #: Values of synchronous_commit that acknowledge a commit before it is on the disk, or on a synchronous replica.
 _EARLY = frozenset({"off", "local"})
@@ -155,7 +155,7 @@ class PostgresRecords(SqlRecords):
             yield _Session(link)
 
     def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
-        """Write an entry unless it was erased; those of threads that come together are one commit."""
+        """Write an entry unless it was erased; entries of threads that arrive together share one commit."""
         if marks:
             super().append(entry, marks)
             return
@@ -203,7 +203,7 @@ class PostgresRecords(SqlRecords):
                     link.execute("SELECT pg_advisory_xact_lock(%s)", (self._key,))
                     dropped += months.drop(_Session(link), self.site, month)
             except RecordsError as error:
-                # A query is reading the ledger: what is due goes row by row, and the partition the next time.
+                # A query is reading the ledger: delete row by row now, and drop the partition the next time.
                 _log.info("the partition of %d is not dropped now: %s", month, error)
         return dropped + super().purge(before)
 
@@ -478,7 +478,7 @@ def _unless_sealed(statement: str, first: int) -> str:
 @lru_cache(maxsize=64)
 def _batch(first: int) -> LiteralString:
     """Return the insertion of many entries, whose columns are arrays, unless they are sealed in that month or later."""
-    # A subquery for each row: a join could read a whole month to find a few.
+    # A subquery for each row, since a join could read a whole month to find a few.
     there = (
         f"(SELECT 1 FROM ledger AS kept WHERE kept.site = new.site AND kept.receipt = new.receipt "  # noqa: S608
         f"AND kept.step = new.step AND kept.month >= {first} LIMIT 1) IS NULL"

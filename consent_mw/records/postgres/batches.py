@@ -24,7 +24,7 @@ from consent_mw.errors import RecordsError
 
 __all__ = ["Batches"]
 
-#: Commits that may be on their way at once, of one process, and entries in one of them.
+#: The most commits of one process that may be pending at once, and the most entries in one of them.
 AT_ONCE = 2
 MOST = 500
 

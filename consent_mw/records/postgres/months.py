@@ -35,7 +35,7 @@ _MAY_CREATE = (
     "has_schema_privilege('consent_mw', 'CREATE') AND pg_has_role(relowner, 'USAGE') "
     "FROM pg_class WHERE oid = to_regclass('consent_mw.ledger')"
 )
-#: The months that have a partition which this user may drop.
+#: Selects the months whose partition this user may drop.
 _MONTHS = (
     "SELECT substr(relname, 8)::integer FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
     "WHERE inhparent = to_regclass('consent_mw.ledger') AND relname ~ '^ledger_[0-9]{6}$' "
@@ -79,7 +79,7 @@ def place_for(session: Session, day: int, lock: int) -> int:
 
 
 def droppable(session: Session, site: str, before: int) -> list[int]:
-    """Return the months of which every seal is dated before that day, and that have no entry of another site."""
+    """Return the months whose seals are all dated before that day, and that have no entry of another site."""
     found = []
     for (month,) in session.rows(_MONTHS):
         if not isinstance(month, int) or month >= month_of(before):
@@ -94,7 +94,7 @@ def drop(session: Session, site: str, month: int) -> int:
     """
     Drop a month with the leaves of its seals, and return the number of its entries.
 
-    It gives up soon if a query is reading the ledger: appends would wait behind it.
+    It gives up soon if a query is reading the ledger, since appends would wait behind it.
     """
     session.change("SET LOCAL statement_timeout = 0")
     ((entries,),) = session.rows(f"SELECT count(*) FROM ledger_{month}")  # noqa: S608 - a number

@@ -129,7 +129,7 @@ class RedisRecords:
     # -- the ledger
 
     def append(self, entry: Entry, marks: Sequence[str] = ()) -> None:
-        """Write an entry unless it was erased; it is durable when this returns, and again it changes nothing."""
+        """Write an entry unless it was erased; it is durable when this returns. Repeating the call changes nothing."""
         check(entry, self.site)
         with self._using() as link:
             names = (self._keys.index, self._keys.waiting, self._keys.schema)
@@ -253,7 +253,7 @@ class RedisRecords:
                 return None
             if found := self._seals(link, [int(head)]):
                 return found[0]
-            # Somebody cut the chain short: show the rest of it.
+            # The chain was cut short by somebody: show what is left.
             left = [int(number) for number in link.read("HKEYS", self._keys.seals, slow=True)]
             return self._seals(link, [max(left)])[0] if left else None
 
@@ -335,7 +335,7 @@ class RedisRecords:
         args = [part for entry in marks for part in (keys.key_of(entry), keys.document_of(entry))]
         with self._using() as link:
             link.script(scripts.CLEAR, every, args, slow=True, repeat=True)
-            # What no key above names any more; an interrupted call leaves some of it to the next one.
+            # Keys that the ones above no longer refer to; an interrupted call may have left some of them.
             for pattern in names.scattered:
                 cursor = b"0"
                 while True:
@@ -470,7 +470,7 @@ class RedisRecords:
             link.script(scripts.FORGET, (self._keys.observed,), (before, most, keys.field_of(INSPECTED)), slow=True)
 
     def _observed_in(self, sighting: Sighting) -> str:
-        """Return the key of the hash that has a sighting: what is read every second is apart."""
+        """Return the key of the hash that has a sighting; those that are read every second have a hash of their own."""
         return self._keys.learned if sighting.of_service else self._keys.observed
 
     def close(self) -> None:

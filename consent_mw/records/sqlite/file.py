@@ -27,8 +27,8 @@ from typing import ClassVar
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
-from consent_mw.records.sql import Row
-from consent_mw.records.sql import Value
+from consent_mw.records.rows import Row
+from consent_mw.records.rows import Value
 from consent_mw.records.sql import script
 
 __all__ = ["SqliteFile"]
