@@ -1,13 +1,21 @@
 """
 Finds URLs in style sheets and style attributes, by the tokens of CSS Syntax 3.
 
-A style sheet fetches the URLs in ``url(...)`` and in the strings of ``@import``,
-``image-set()``, ``src()`` and ``url()``, also through custom properties. Strings
-in attribute selectors and in ``content`` fetch nothing and are skipped; every
-other string is examined. The scanner streams: it returns how far it got.
+A style sheet fetches the URLs in ``url(...)`` and in the strings of ``@import``, ``image-set()``, ``src()`` and
+``url()``, also through custom properties. Strings in attribute selectors and in ``content`` fetch nothing and are
+skipped; every other string counts as a URL.
 
-In Shift_JIS, GBK and Big5 a backslash byte may be the second half of a character,
-which decides where a string ends; ``wide`` is the encoding to read the bytes in.
+Theory of operation. :func:`scan` does not parse rules. It searches for the next *anchor*, a place where a URL may start
+or where the bytes that follow must not be searched: a comment, a quote, ``url(`` in any spelling, an escape, or a
+two-byte character. Then it reads the token from there to its end, reports the URL, and searches again. Most tokens are
+plain ASCII and are matched by one short pattern; the long patterns cover escapes and two-byte characters.
+
+The scan streams. If a token may continue after the end of the data, the scan returns the position before it, and the
+caller starts there again with more bytes. ``x-url(`` is not ``url(``, so the character or escape before an anchor has
+to be examined as well, and kept.
+
+In Shift_JIS, GBK and Big5 a backslash byte may be the second half of a character, which decides where a string ends.
+So there is a set of patterns for each of these encodings; the parameter ``wide`` selects it.
 """
 
 from __future__ import annotations
@@ -56,9 +64,9 @@ READINGS = {"": (PLAIN, SHIFT_JIS, GBK, BIG5), "cp932": (SHIFT_JIS,), "gb18030":
 #: Bytes on which the readings differ.
 AMBIGUOUS = re.compile(rb"[\x81-\xfe]\\")
 
-#: A comment, a string (with a prefix that shows that it fetches nothing), "url(" with any letter escaped, or something
-#: without a meaning of its own: an escape or a run of two-byte characters. The set of all first bytes stands in front,
-#: and each branch looks back at it: so a search passes over other bytes without trying the branches.
+#: An anchor. The branches, in order: "url("; a quote; the start of a comment; a quote after "=" or "content:", whose
+#: string fetches nothing; an escape, which may be the "u" of "url("; a run of two-byte characters. The set of all first
+#: bytes comes first, and each branch looks back at it, so that a search skips other bytes without trying the branches.
 _ANCHOR = (
     rb"[=\"'/uU\\;{ \t\r\n\f%(first)s](?:"
     rb"(?<=[uU])%(r)s%(l)s\(%(w)s*+"
@@ -68,8 +76,8 @@ _ANCHOR = (
     rb"|(?<=\\)(?:(?:[uU]|0{0,4}[57]5%(e)s)%(r)s%(l)s\(%(w)s*+|%(pair)s|[^\n\r\f])"
     rb"|%(second)s(?:%(pair)s|(?!))*+)"
 )
-#: How many bytes at the end of a chunk may be the start of an anchor: an escaped "url(" is at most 28 bytes long
-#: without white space, and an escape before it nine.
+#: The bytes at the end of a chunk that may be the start of an anchor: an escaped "url(" has at most 28 bytes without
+#: white space, and an escape before it has nine.
 _ANCHOR_SIZE = 48
 
 
@@ -97,7 +105,7 @@ def _syntax(wide: str) -> _Syntax:
         b"second": _second(wide) if wide else _NEVER,
         b"pair": pair,
     }
-    # For the last branch of each group, see tokens.
+    # The last branch of each group always fails: see consent_mw.html.grammar.BACK.
     return _Syntax(
         re.compile(anchor, re.DOTALL),
         {
@@ -116,8 +124,8 @@ def _syntax(wide: str) -> _Syntax:
 
 
 _SYNTAX = {wide: _syntax(wide) for wide in (PLAIN, *_PAIRS)}
-#: The rest of a plain token up to its end: a string, by its quote, or (0) an unquoted URL. What it does not match may
-#: still be one.
+#: The rest of a token without escapes and non-ASCII bytes: of a string, by its quote, or (0) of an unquoted URL.
+#: A token that does not match needs the patterns of :class:`_Syntax`.
 _PLAIN_TOKENS = {
     0: re.compile(rb"(?:[!#$%&*+,\-.0-9:;<=>?@A-Z\[\]^_`a-z{|}~]|/(?!\*)|(?!))*+\)"),
     0x22: re.compile(rb"[ !#-\[\]-~]*+\""),
@@ -185,12 +193,12 @@ def scan(
                 return (end, True) if final else (max(after, end - 1), True)
             position = close + 2
             continue
-        bracket = first in b"uU" or _is_bracket(data, at, after)
-        quote = 0 if bracket else data[after - 1]
-        if bracket and after < end and data[after] in _QUOTES:
+        is_url = first in b"uU" or _is_url(data, at, after)
+        quote = 0 if is_url else data[after - 1]
+        if is_url and after < end and data[after] in _QUOTES:
             quote = data[after]
             after += 1
-        if not bracket and (first == 0x5C or first > 0x7F):
+        if not is_url and (first == 0x5C or first > 0x7F):
             # An escape, or a two-byte character with a byte that looks like something else.
             if not final and after > end - _ANCHOR_SIZE:
                 # It may turn out to be a letter of "url(".
@@ -201,7 +209,7 @@ def scan(
         if plain is not None:
             # A complete URL, which is fetched even as an argument of another function.
             stop = rest = plain.end() - 1
-        elif bracket and not quote and _is_other_function(data, at, after, end):
+        elif is_url and not quote and _is_other_function(data, at, after, end):
             if data[at - 1] > 0x7F or (wide and at > 1 and data[at - 2] > 0x7F):
                 raise RefusedMarkup("whether a function of a style sheet is url() depends on the browser")
             position = after
@@ -210,15 +218,15 @@ def scan(
             stop = _stop(syntax.string[quote] if quote else syntax.url, data, after, end)
             rest = stop if quote else _stop(syntax.bad_url, data, stop, end)
             if _is_cut(data, rest, end) and not final:
-                return max(position, _joined(data, at)) if bracket else at, False
-        fetches = bracket or first == quote
+                return max(position, _joined(data, at)) if is_url else at, False
+        fetches = is_url or first == quote
         if fetches and stop > after:
             visit(after, bytes(data[after:stop]))
         position = min(rest + 1, end)
 
 
-def _is_bracket(data: bytes | bytearray, at: int, after: int) -> bool:
-    """Whether an anchor is "url(": it starts with a letter, or with an escape that is followed by more."""
+def _is_url(data: bytes | bytearray, at: int, after: int) -> bool:
+    """Whether an anchor is "url(": it starts with the letter, or with an escape that "rl(" follows."""
     return data[at] in b"uU" or (data[at] == 0x5C and after > at + 3)
 
 
@@ -265,10 +273,10 @@ def terminator(data: bytes | bytearray, start: int, end: int, wide: str = PLAIN)
     """
     for found in _SYNTAX[wide].anchor.finditer(data, start, end):
         at, after = found.span()
-        bracket = _is_bracket(data, at, after)
-        if not bracket and (data[at] == 0x5C or data[at] > 0x7F):
+        is_url = _is_url(data, at, after)
+        if not is_url and (data[at] == 0x5C or data[at] > 0x7F):
             continue  # part of the name before "url("
-        last = data[after] if bracket and after < end else data[after - 1]
+        last = data[after] if is_url and after < end else data[after - 1]
         if last in _QUOTES:
             return bytes([last])
         if _joined(data, at) < at:

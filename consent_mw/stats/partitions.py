@@ -70,8 +70,8 @@ _Rows = dict[str, dict[str, int]]
 
 
 def _due(atoms: Sequence[Atom], rows: Sequence[Counted], head: int) -> list[Atom]:
-    """Return the atoms that a table has yet to use: those after its last run, starting at its first count."""
-    # Counts by provider have the first day of their week as date, and are complete after its last day.
+    """Return the atoms that a table has not used yet: those after its last run, from its first count on."""
+    # The day of a count, not the day after which it is complete: counts by provider are dated by the start of a week.
     first = min((row.count.day for row in rows), default=0)
     return [atom for atom in atoms if atom.first > head and atom.last >= first] if rows else []
 
@@ -93,13 +93,13 @@ def beside_runs(
     numbers = [_Single(name, rows[name], _due(atoms, rows[name], heads[name])) for name in rows]
     newest = max(heads.values(), default=-1)
     for atom in atoms:
-        told = [each for each in numbers if each.add(atom)]
+        ready = [each for each in numbers if each.add(atom)]
         # A number that is complete only later is not added to a published run.
-        if told and atom.first > newest:
-            cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in told}
-            used = {count: number for each in told for count, number in spent(each.taken).items()}
+        if ready and atom.first > newest:
+            cells = {("" if each.first == atom.first else str(each.first), each.name): each.number for each in ready}
+            used = {count: number for each in ready for count, number in spent(each.taken).items()}
             yield PublicationStep((Figures(BESIDE_TABLE, atom.first, atom.last, cells),), used)
-            for each in told:
+            for each in ready:
                 each.begin()
 
 
@@ -234,7 +234,7 @@ def dimension_runs(
         days = atom.last - run[0].first + 1
         tables = _named_dimensions(run, sums, days)
         late = days >= PATIENCE and any(len(table) > 1 for table in tables.values())
-        if late or all(_good(name, tables[name], sums[name]) for name in tables):
+        if late or all(_names_enough(name, tables[name], sums[name]) for name in tables):
             figures = (
                 Figures(name, run[0].first, atom.last, {(v, c): n for v, row in table.items() for c, n in row.items()})
                 for name, table in sorted(tables.items())
@@ -254,7 +254,7 @@ def _named_dimensions(run: Sequence[Atom], sums: Mapping[str, _Rows], days: int)
     joint = schemes.joined(atom.scheme for atom in run)
     hidden: dict[str, set[str]] = {name: set() for name in sums}
     tables = {name: _table(run, joint, rows, days, frozenset()) for name, rows in sums.items()}
-    while found := _telling(tables):
+    while found := _row_to_hide(tables):
         name, value = found
         hidden[name].add(value)
         tables[name] = _table(run, joint, sums[name], days, frozenset(hidden[name]))
@@ -305,6 +305,7 @@ def _named(
 
 
 def _column(row: Mapping[str, int], column: str) -> int:
+    """Return the number of a raw row in a column of :data:`_DIMENSION_SCHEMES`."""
     answered = sum(row[name] for name in ANSWERS)
     granted = row[ACCEPT] + row[PARTIAL]
     return {
@@ -318,49 +319,54 @@ def _column(row: Mapping[str, int], column: str) -> int:
 
 
 def _take(rest: dict[str, int], cells: Mapping[str, int], sign: int) -> None:
+    """Add a row's cells to the rest, or subtract them if ``sign`` is -1."""
     for column, number in cells.items():
         rest[column] += sign * number
 
 
-def _telling(tables: Mapping[str, _Rows]) -> tuple[str, str] | None:
-    """Return the table and row to hide if rows of two tables differ by a small cell."""
+def _row_to_hide(tables: Mapping[str, _Rows]) -> tuple[str, str] | None:
+    """Return the table and row to hide if dependent rows of two tables (:data:`_WITHIN`) differ by a small cell."""
     for inner, outer, within in _WITHIN:
         if inner not in tables or outer not in tables:
             continue
         named = [row for row in within if row in tables[inner]]
         for size in range(1, len(named) + 1):
             for rows in combinations(named, size):
-                found = _between(tables[inner], rows, tables[outer], {name for row in rows for name in within[row]})
+                around = {name for row in rows for name in within[row]}
+                found = _smallest_if_close(tables[inner], rows, tables[outer], around)
                 if found is not None:
                     return (inner, found) if found in rows else (outer, found)
     return None
 
 
-def _between(inner: _Rows, rows: Sequence[str], outer: _Rows, names: set[str]) -> str | None:
+def _smallest_if_close(inner: _Rows, rows: Sequence[str], outer: _Rows, names: set[str]) -> str | None:
     """
-    Return the smallest of the rows if, in any column, fewer than K visits are in ``names`` but not in ``rows``.
+    Return the smallest of these rows if, in any column, fewer than K visits are in ``names`` but not in ``rows``.
 
-    A name without its own row is part of OTHER.
+    Args:
+        rows: Rows of the table ``inner``.
+        names: The rows of the table ``outer`` that all of their visits are in; one without its own row is in OTHER.
     """
     named = sorted(names & outer.keys())
     around = [*named, *([OTHER] if len(named) < len(names) and OTHER in outer else [])]
     for column in schemes.COLUMNS:
         within = [_sum(inner[row], column) for row in rows]
         without = [_sum(outer[name], column) for name in around]
-        told = None not in within and None not in without
-        if told and sum(filter(None, without)) - sum(filter(None, within)) < K:
+        is_known = None not in within and None not in without
+        if is_known and sum(filter(None, without)) - sum(filter(None, within)) < K:
             sizes = [(sum(inner[row].values()), row) for row in rows]
             return min(sizes + [(sum(outer[name].values()), name) for name in named])[1]
     return None
 
 
 def _sum(row: Mapping[str, int], column: str) -> int | None:
+    """Return the number of a row in a column, if it follows from the columns that the row has."""
     chosen = schemes.parts(tuple(row), column)
     return None if chosen is None else sum(row[name] for name in chosen)
 
 
-def _good(name: str, table: _Rows, values: Mapping[str, Mapping[str, int]]) -> bool:
-    """Return whether a table is good enough: waiting for more days would hardly name more rows."""
+def _names_enough(name: str, table: _Rows, values: Mapping[str, Mapping[str, int]]) -> bool:
+    """Return whether a table can be published now, because waiting for more days would hardly name more rows."""
     whole = sum(sum(row.values()) for row in table.values())
     unnamed = sum(table.get(OTHER, {}).values())
     if unnamed <= _UNNAMED * whole or (name == ISP and len(table) > 1):

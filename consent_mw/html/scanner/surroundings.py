@@ -194,15 +194,17 @@ class Surroundings:
 
     def determine(self, name: bytes) -> None:
         """Split the trees if this start tag makes a difference between dialects matter."""
-        told: list[Follower] = []
+        split: list[Follower] = []
         for follower in self.followers:
             field = follower.undetermined(name)
-            told += follower.split(field) if field else [follower]
-        self.followers = told
+            split += follower.split(field) if field else [follower]
+        self.followers = split
 
     def start_tag(self, token: TagToken) -> list[tuple[bytes, list[Follower]]]:
         """Process a start tag; return the trees in groups, each with the namespace of the element that is opened."""
         self.determine(token.name)
+        # A noscript element opens in the same namespace with scripts on and off, but its content is read differently:
+        # the suffix keeps these trees in separate groups.
         noscript = token.name == b"noscript"
         return self._grouped(
             lambda tree: start_tag(tree, token) + (b" raw" if noscript and tree.dialect.scripting else b"")
@@ -256,6 +258,7 @@ class Surroundings:
         return all(_is_calm(follower.tree) for follower in self.followers)
 
     def _grouped(self, process: Callable[[Tree], bytes]) -> list[tuple[bytes, list[Follower]]]:
+        """Apply ``process`` to each tree; return the trees in groups with equal results, which read on alike."""
         groups: dict[tuple[bytes, bool, int], list[Follower]] = {}
         for follower in self.followers:
             tree = follower.tree
@@ -270,12 +273,15 @@ def opens_foreign(tree: Tree, token: TagToken) -> bool:
 
 
 def _covers(dialect: Dialect, other: Dialect) -> bool:
+    """Return whether a dialect includes another one: each field is equal or still undetermined."""
     return all(mine is None or mine is theirs for mine, theirs in zip(dialect, other, strict=True))
 
 
 def _is_calm(tree: Tree) -> bool:
+    """Return whether no tag of plain HTML content depends on what is open in a tree."""
     if tree.in_foreign or tree.mode in _NOT_CALM or "in column group" in tree.template_modes:
         return False
+    # The walk over the stack below counts as work, so that deep nesting cannot make it quadratic.
     tree.count(len(tree.stack) // 8)
     old_select = tree.dialect.old_select is not False
     return not any(
