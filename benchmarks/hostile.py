@@ -40,7 +40,7 @@ from consent_mw.html.watched import HoldWatch
 from consent_mw.html.watched import WatchedRewriter
 from consent_mw.http.content_coding import BUILT_IN
 from consent_mw.http.headers import judge
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_fields import without_held
 from consent_mw.http.hosts import domains_of
 from consent_mw.http.page import begins_page
 from consent_mw.http.pieces import Includes

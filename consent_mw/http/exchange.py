@@ -47,7 +47,6 @@ from consent_mw.html.urls import Url
 from consent_mw.http.caching import Scope
 from consent_mw.http.content_coding import narrowed
 from consent_mw.http.cookies import without
-from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import Verdict
@@ -56,6 +55,7 @@ from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import of_other_bytes
+from consent_mw.http.held_fields import DEPENDENT
 from consent_mw.http.held_headers import HeldHeaders
 from consent_mw.http.intent import CLOSED
 from consent_mw.http.intent import closed_headers

@@ -18,7 +18,7 @@ from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import is_private
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_fields import without_held
 
 
 class NamedThings(Protocol):

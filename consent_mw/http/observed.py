@@ -28,8 +28,8 @@ from consent_mw.html.watched import SeenHold
 from consent_mw.http.content_coding import Coding
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.exchange import Exchange
-from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
+from consent_mw.http.held_fields import DEPENDENT
 from consent_mw.http.intent import page_url
 from consent_mw.http.request import RequestHead
 from consent_mw.http.view import View

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from consent_mw.http.headers import DEPENDENT
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import judge
+from consent_mw.http.held_fields import DEPENDENT
 
 __all__ = ["passes"]
 
@@ -23,7 +23,8 @@ def passes(status: int, headers: Sequence[tuple[str, str]]) -> bool:
     """
     Return whether a response goes out unchanged, whatever the request and the visitor's choice.
 
-    This is true of most responses that are not pages. :func:`judge` and :func:`without_held` decide about the others.
+    This is true of most responses that are not pages. :func:`judge` and
+    :func:`~consent_mw.http.held_fields.without_held` decide about the others.
     """
     plain = status == 304
     for name, value in headers:

@@ -17,7 +17,7 @@ from consent_mw.http.headers import is_private
 from consent_mw.http.headers import judge
 from consent_mw.http.headers import media_type
 from consent_mw.http.headers import of_other_bytes
-from consent_mw.http.headers import without_held
+from consent_mw.http.held_fields import without_held
 from consent_mw.http.plain_responses import passes
 
 
