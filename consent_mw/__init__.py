@@ -1,7 +1,7 @@
 """
 consent_mw: the server-side cookie-consent layer for Python web sites.
 
-Names are imported when they are asked for: a program that needs one of them does not pay for the others.
+Names are imported on first access, so that a program which needs one of them does not load the others.
 """
 
 from __future__ import annotations

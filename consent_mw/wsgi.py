@@ -5,9 +5,9 @@ It translates and decides nothing. A response that is not HTML goes out as the a
 ``wsgi.file_wrapper`` works. A page is rewritten and sent chunk by chunk; its head is held until the first chunk.
 ``close()`` is called exactly once, even if the client disconnects.
 
-Most responses are not pages. They must cost next to nothing, and with the processor's caches cold each function that is
-called costs a microsecond or more. So the exchange of a request is made when something needs it: the request's headers,
-a view, or a response that does not plainly pass.
+Most responses are not pages and must cost next to nothing, but with cold processor caches, each function call takes a
+microsecond or more. So the exchange of a request is created only when something needs it: the request's headers, a
+view, or a response that may not simply pass.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
-A configuration file that is edited in place: checked before it is written, replaced in one step, with its history.
+A configuration file that is edited in place: checked before it is written, replaced atomically, and kept with a
+history.
 
-The file is the only truth. The history is a folder beside it, ``consent.toml.history``, with one file for each change:
-when, by whom, and the whole text before and after. It is a record and is never read to run the site.
+The file is the only source of the configuration. The history is a folder next to it, ``consent.toml.history``, with one
+file for each change: when, by whom, and the whole text before and after. The site itself never reads it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-What of a configuration its owner may edit in a browser: texts, purposes, services, look and facts; and how two differ.
+The settings that can be edited in a browser (texts, purposes, services, look, facts), and their differences.
 
-Nothing else can be changed there: keys, stores, proxies, functions to import, and what is let through unseen are left
-to whoever may write the file. So a stolen session of an editor can reach none of these.
+All others can be changed only in the file itself: keys, stores, proxies, functions to import, and everything that
+decides what is let through. So an attacker with the stolen session of an editor cannot reach these.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
 """
-Changes single settings in the text of a TOML file, and leaves every other character as its author wrote it.
+Changes single settings in the text of a TOML file, and leaves every other character unchanged.
 
-Theory of operation. An edit is a path and a value. The scanner of :mod:`consent_mw.config.toml_lines` knows where each
-value, key and table stands, so an edit is the replacement of a few characters:
+Theory of operation. An edit is a path and a value. The scanner of :mod:`consent_mw.config.toml_lines` finds the place
+of each value, key and table, so an edit is the replacement of a few characters:
 
-- A value that is there is replaced where it stands; the comment behind it stays.
-- A new key gets a line after the last key of its table, before the blank lines and comments that precede the next one.
-- A new table goes behind the last one of its family, else to the end of the file.
-- A removed key takes its line with it. A removed item of an array of tables takes the comment directly above it, since
-  that is about this item; comments set apart by a blank line stay.
+- An existing value is replaced in place; a comment after it stays.
+- A new key gets a line after the last key of its table, before the blank lines and comments that precede the next
+  table.
+- A new table is inserted after the last table of its family, or at the end of the file.
+- Removing a key removes its line. Removing an item of an array of tables also removes the comment directly above it,
+  which is about this item; comments separated by a blank line stay.
 
-The text is scanned again after each edit, so edits never disturb each other's places. In the end the standard parser
-reads the result. It has to have exactly the values that the same edits make of the parsed tables; otherwise nothing is
-changed, and :class:`UneditableText` names the setting. So a form of TOML that this module handles badly costs the owner
-an edit by hand, never a setting.
+The text is scanned again after each edit, so that one edit never shifts the places of another. At the end the standard
+parser reads the result, which must have exactly the values that the same edits produce in the parsed tables. Otherwise
+nothing is changed, and :class:`UneditableText` names the setting. So if this module handles some form of TOML badly,
+the owner has to edit the file by hand, but no setting is lost.
 """
 
 from __future__ import annotations

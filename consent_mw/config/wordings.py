@@ -1,4 +1,4 @@
-"""Reads the other wordings of the notice, ``[wordings.NAME.LANG]``, which visits are shared out among."""
+"""Reads the alternative wordings of the notice, ``[wordings.NAME.LANG]``, among which visits are divided."""
 
 from __future__ import annotations
 

@@ -1,20 +1,23 @@
 """
 The decision for one request, from the site, the record, the signals and the day.
 
-A total, pure function: every combination of arguments gives a decision, and anything unreliable grants nothing. These
-are the rules, in the order in which they apply; the numbers are repeated in the code:
+A total, pure function: every combination of arguments gives a decision, and anything unreliable grants nothing. The
+rules, in the order in which they apply; the numbers are repeated in the code:
 
-(1) Necessary services and required purposes are always granted. (2) If no declared service is optional, there is
-nothing to ask. (3) Without a record, or without one that verifies, nothing else is granted. (4) A record of another
-revision answered another question: it grants nothing. (5) A record older than ``choice_days`` has expired: it grants
-    nothing. (6) A record dated more than one day ahead is not trusted: it grants nothing. One day of tolerance allows
-    for machines whose clocks differ around midnight. (7) A valid record grants what it lists and is still declared, and
-    only if the visitor accepted something. (8) Under GPC, services with the marketing purpose are revoked, and so is
-    the purpose, unless the record was made under GPC: then it is an explicit choice despite the signal. A tag manager
-    keeps running for another of its purposes that the record grants.
+(1) Necessary services and required purposes are always granted.
+(2) If no declared service is optional, there is nothing to ask.
+(3) Without a record, or without one that verifies, nothing else is granted.
+(4) A record of another revision answered another question, so it grants nothing.
+(5) A record older than ``choice_days`` has expired and grants nothing.
+(6) A record dated more than one day ahead is not trusted and grants nothing. The day of tolerance is for machines
+    whose clocks differ around midnight.
+(7) A valid record grants what it lists and is still declared, and only if the visitor accepted something.
+(8) Under GPC, services with the marketing purpose are revoked, and so is the purpose, unless the record was made under
+    GPC: then it is an explicit choice despite the signal. A tag manager keeps running for another of its purposes that
+    the record grants.
 (9) The visitor is asked if something is optional and no record is valid, unless GPC has answered everything.
-(10) A suspect that the site learned of since is held, and a valid record goes on granting what it grants. Who granted
-    everything, or the purposes of the suspect, is asked about it. Who refused them has answered.
+(10) A suspect that was discovered after the choice is held, and a valid record goes on granting what it grants.
+    Visitors who granted everything, or the suspect's purposes, are asked about it. Those who refused have answered.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
-Attributes that are computed when they are first read, for objects that are made for every request.
+Attributes that are computed on first access, for objects that are created for every request.
 
-:class:`functools.cached_property` does the same. But before Python 3.12 it takes a lock each time, the same one for all
-objects of a class, so a thread that computes a decision made every other thread wait. It also takes three times as long
-as this one, for some thirty attributes of a page view. Without the lock, two threads that read an attribute of one
-object at once may both compute it; nothing that is made for a request is shared by threads.
+:class:`functools.cached_property` does the same. But before Python 3.12 it takes a lock, which all objects of a class
+share, so a thread that computes a decision would make every other thread wait. It is also three times as slow, and a
+page view has some thirty such attributes. Without a lock, two threads that read an attribute of the same object at once
+may both compute it, but threads do not share the objects of a request.
 """
 
 from __future__ import annotations

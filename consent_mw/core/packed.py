@@ -1,16 +1,16 @@
 """
-Mappings from texts to texts in one run of bytes, which is read without being unpacked.
+Mappings from strings to strings, packed into bytes that are read without being unpacked.
 
-A process that needs a few of ten thousand entries maps the file into memory, and pays for these few; what it maps it
-shares with all others.
+A process that needs a few of ten thousand entries maps the file into memory and decodes only these. The mapped pages
+are shared by all processes.
 
 Theory of operation
 -------------------
 
-Each table is a hash table. Its slots are numbers of four bytes: 0 for none, otherwise one more than the offset of an
-entry. An entry is looked for from the slot of its key's CRC-32 onwards until an empty slot; at most half of the slots
-are taken. Before the slots stand the entries, in the order in which they were given: the lengths of key and value, the
-key, and the value. Numbers are little-endian. A directory at the beginning says where each table is.
+Each table is a hash table with open addressing. A slot is a number of four bytes: 0 if it is empty, otherwise the
+offset of an entry plus one. The search for a key starts at the slot of its CRC-32 and ends at an empty slot; at most
+half of the slots are used. The entries come before the slots, in their original order: the lengths of key and value,
+the key, and the value. Numbers are little-endian. A directory at the start tells where each table is.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Addresses in the JSON of scripts: import maps, speculation rules, web bundles.
 
 A JSON document is a series of tokens in which quotation marks occur only around strings. So its strings are found
-without a parser, whose limits (depth, digits, charset) a page could exceed where a browser's parser goes on. If the
-text is no JSON, a browser ignores it, and what is found in it does no harm.
+without a parser: its limits (depth, digits, charset) are not those of a browser's parser, and a page could exceed them.
+If the text is not JSON, a browser ignores it, so whatever is found in it does no harm.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The charset labels that browsers know, with Python's codec for each.
 
-Python's own labels do not do: it knows other ones, and decodes some of these differently ("us-ascii" is windows-1252 to
-a browser). A label that is not listed here counts as none: the browser goes on as if no charset were declared.
+Python's own labels cannot be used: Python knows other labels, and decodes some of them differently ("us-ascii" is
+windows-1252 to a browser). A label that is not listed here is ignored, as a browser ignores it.
 
 https://encoding.spec.whatwg.org/#names-and-labels
 """

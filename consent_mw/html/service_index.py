@@ -1,17 +1,17 @@
 """
-Services and their rules, prepared so that a site makes only those that it meets.
+The packed catalogue: services and their rules, of which a process creates only those that it needs.
 
-The catalogue has thousands of services with ten thousand hosts. To make objects of them takes a tenth of a second and
-ten megabytes in every worker, and a site's pages have to do with a few dozen. So the fields and the rules of all of
-them are packed when the catalogue is prepared (:mod:`consent_mw.core.packed`); a :class:`ServiceIndex` reads from that
-what is asked for. :class:`~consent_mw.html.match.Matcher` puts the services of the site beside it.
+The catalogue has thousands of services with ten thousand hosts. Creating objects for all of them takes a tenth of a
+second and ten megabytes in every worker, but a site's pages use a few dozen. So all fields and rules are packed when
+the catalogue is prepared (:mod:`consent_mw.core.packed`), and a :class:`ServiceIndex` reads them on demand.
+:class:`~consent_mw.html.match.Matcher` combines it with the services of the site.
 
 =============  ===========================  ===========================================================================
 table          key                          value, in lines
 =============  ===========================  ===========================================================================
 services       id                           its position, and its fields as JSON
-hosts          a host                       pairs: what a path begins with, id
-wildcards      what stands before ``.*``    likewise
+hosts          a host                       pairs: prefix of the path, id
+wildcards      the host before ``.*``       likewise
 cookies        the name of a cookie         ids
 globs          a glob up to its first star  pairs: glob, id
 words          a word of scripts            pairs: signature, id

@@ -1,5 +1,5 @@
 """
-The decision of a request as the application's views see it: it is made when a view first asks, not before.
+The decision for a request as the application's views see it, made when a view first asks for it.
 
 Most views never ask. The response of a view that asked may depend on the visitor, so the question is recorded, and
 caches are kept from serving the response to somebody else.

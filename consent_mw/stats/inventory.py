@@ -4,15 +4,15 @@ The inventory: the domains and cookies observed in the site's pages, with servic
 Theory of operation
 -------------------
 
-Processes share what they observe in the site's pages (:mod:`consent_mw.records.observations`): the first and the last
-day of each thing, the number of inspected pages, and the place where it was first seen. So years take no more space
-than a day. :func:`tidy` limits the number: things that were not seen for :data:`KEPT` days are deleted, and if there
-are more than :data:`MOST` rows, those that were seen least recently.
+Processes share what they observe in the site's pages (:mod:`consent_mw.records.observations`): the first and last day
+of each item, the number of inspected pages that had it, and the place where it was first seen. So years take no more
+space than a day. :func:`tidy` limits the number: items that were not seen for :data:`KEPT` days are deleted, and if
+there are more than :data:`MOST` rows, those that were seen least recently.
 
-:func:`inventory` combines the rows, and determines how the site's current configuration classifies each item. That a
-service was held is an item of its own only if no domain is known for it: then its code stands in the pages. Hosts that
-policies blocked or the guard stopped in browsers are included if their counts were published, under their domains and
-with the same classification as if they were found in a page.
+:func:`inventory` combines the rows, and classifies each item by the site's current configuration. A held service is a
+separate item only if no domain is known for it, because its code is in the pages. Hosts that policies blocked or the
+guard stopped in browsers are included if their counts were published, under their domains and with the same
+classification as if they had been found in a page.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 Compares the wordings of a notice by published figures.
 
-Wordings are rows of the table of the notice's forms, so their figures obey the same rules as all others. Only runs that
-have a row for each of the wordings count, so that they are compared over the same weeks. The rate is that of everyone
-asked: of those who answer, a wording that drives refusals away has a high share too.
+Wordings are rows of the table of the notice's forms, so their figures obey the same rules as all others. Only runs with
+a row for each wording count, so that all are compared over the same weeks. Rates are shares of all visits that were
+asked, not of answers: a wording that makes visitors leave instead of refusing would otherwise look good.
 """
 
 from __future__ import annotations

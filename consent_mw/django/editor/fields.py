@@ -1,8 +1,8 @@
 """
-The fields of the editor: each edits one setting, knows its value in the file, and reads a new one from a form.
+The fields of the editor: each one edits a setting, reads its value from the file, and reads a new value from a form.
 
-A field that is left empty removes its setting from the file, so that the default holds again. The values are checked by
-:mod:`consent_mw.config` alone, once all of them are in place; only what is not even a number is refused here.
+An empty field removes its setting from the file, so that the default applies again. :mod:`consent_mw.config` checks the
+values after all of them have been set; a field itself only refuses text that is not a number.
 """
 
 from __future__ import annotations

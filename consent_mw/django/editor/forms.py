@@ -1,8 +1,8 @@
 """
-The forms of the editor: each shows a part of a configuration, and makes the edits that a filled-in form stands for.
+The forms of the editor: each one shows a part of a configuration, and turns a submitted form into edits.
 
-A form works on the tables of the file as they are now. It sets the values of its fields in a copy, and the edits are
-what differs. So whatever else was changed in the file meanwhile stays as it is.
+A form works on the current tables of the file. It sets the values of its fields in a copy; the edits are the
+differences between the two. So other changes that were made to the file in the meantime are kept.
 """
 
 from __future__ import annotations

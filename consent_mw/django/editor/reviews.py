@@ -1,5 +1,5 @@
 """
-What a change of the file means, for the page on which it is confirmed: the settings, and what follows for visitors.
+The page that confirms a change of the file: which settings change, and what that means for visitors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sections of the editor: which settings each of them shows, in which groups and words."""
+"""The sections of the editor: the settings that each one shows, how they are grouped, and their labels."""
 
 from __future__ import annotations
 

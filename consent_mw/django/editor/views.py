@@ -1,8 +1,8 @@
 """
-The pages of the editor. Each change takes two steps: a form is filled in, and what it would change is confirmed.
+The pages of the editor. Each change takes two steps: a form is filled in, and its effect is confirmed.
 
-Between the two steps nothing is stored: the confirmation carries the edits, signed. They are made in the file as it is
-by then, and if it is not what was confirmed, it has to be confirmed again.
+Nothing is stored between the two steps: the confirmation contains the signed edits. They are applied to the file as it
+is at that time. If the result is not what was confirmed, it has to be confirmed again.
 """
 
 from __future__ import annotations

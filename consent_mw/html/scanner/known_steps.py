@@ -1,5 +1,5 @@
 """
-The steps of tree construction that are known already: an automaton that learns its states from one page.
+The known steps of tree construction: an automaton that learns its states from one page.
 
 Theory of operation. What a piece of a page does to the open elements depends only on the state of the tree and on a few
 properties of the piece: an ordinary tag on its name, text on whether it has characters other than white space. Those
@@ -8,8 +8,8 @@ properties are the *key* of the piece. A page repeats itself, so the same keys l
 of each piece is known, a tree need not move. :func:`~consent_mw.html.scan.follow` then passes over the page in C, tag
 by tag, with one look-up for each. A piece whose step is not known is processed by the tree, and the step is learnt.
 
-The steps that the tree's own walks over the stack took are part of what is learnt. So a page that is nested too deeply
-is refused at the same place, whether its steps were known or not.
+A learnt step includes the work of the tree's walks over the stack. So a page that is nested too deeply is refused at
+the same place, whether its steps were known or not.
 
 Keys are chosen so that no two pieces with the same key can act differently:
 

@@ -10,9 +10,9 @@ the fast path: ``_pass`` jumps to the next tag that matters, a start tag gets it
 ``_change_mode`` follows if the tag starts raw text, a drawing or the like. A tag that depends on the open elements goes
 through ``_go_live``: the trees catch up, and ``_live`` reads on tag by tag until ``_settle`` finds them calm.
 
-A reading is one of several when it forks. ``_noscript`` forks for browsers with scripts off, ``_divide`` for dialects
-of which the trees differ, ``follow_flat`` for the preload scanner, ``follow_style`` for ways to read a style sheet. The
-rewriter merges readings that agree (``agrees``, ``join``).
+A reading forks if the page can be read in several ways: ``_noscript`` for browsers with scripts off, ``_divide`` for
+dialects whose trees differ, ``follow_flat`` for the preload scanner, ``follow_style`` for style sheets with several
+possible encodings. The rewriter merges readings that agree (``agrees``, ``join``).
 """
 
 from __future__ import annotations

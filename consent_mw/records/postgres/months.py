@@ -4,16 +4,17 @@ The partitions of the ledger in PostgreSQL.
 Theory of operation. The table ``ledger`` has one partition, ``ledger_open``, for what is not sealed, and one for the
 seals of each month, such as ``ledger_202611``. Its column ``month`` is 0 or YYYYMM.
 
-(1) Entries are appended to ``ledger_open``. It has those of a day or two, so that its indexes are small, and an append
-    costs the same however large the ledger has grown.
-(2) Sealing an entry moves it into the month of its seal, which is made when it is needed.
-(3) A month is dropped once all its seals are due, which gives its disk space back at once. Until then its entries are
-    deleted to the day, as retention demands.
+(1) Entries are appended to ``ledger_open``. It contains the entries of a day or two, so its indexes are small, and an
+    append costs the same however large the ledger has grown.
+(2) Sealing an entry moves it into the month of its seal, whose partition is created when it is needed.
+(3) A month is dropped once all its seals are due, which frees its disk space at once. Until then its entries are
+    deleted day by day, as retention requires.
 
-An entry is unique by site, receipt and step. Within a partition its primary key ensures that. Before an entry is
-appended, the months in which it may be sealed are asked: for a grant those since its own day, less :data:`SLACK` for
-clocks that are wrong. Sealing and appending the same entry at the same time would escape that; but an entry is sealed
-days after it was appended, and what comes late, from a spool, is appended in a transaction that excludes sealing.
+Entries are unique by site, receipt and step. Within a partition, the primary key ensures this. Before an entry is
+appended, the months in which it may already be sealed are queried: for a grant those since its own day, minus
+:data:`SLACK` for wrong clocks. Sealing and appending the same entry at the same time would escape this check. But an
+entry is sealed days after it was appended, and an entry that comes late, from a spool, is appended in a transaction
+that excludes sealing.
 
 A partition with ``CHECK (seal IS NOT NULL)`` is not read by queries for what is not sealed. A ledger that an older
 version filled has its sealed entries in ``ledger_open`` until they are moved, and works all the same. So does one whose
