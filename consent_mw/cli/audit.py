@@ -443,6 +443,7 @@ def init(target: str, output: Path, name: str, controller: str, **given: Any) ->
         click.echo(text, nl=False)
         return 0
     _write(output, text)
-    services = text.count("\n[[services]]")
-    click.echo(f"{output} asks about {services} services. Read it, and fill in what is marked TODO.")
+    number = text.count("\n[[services]]")
+    services = "1 service" if number == 1 else f"{number} services"
+    click.echo(f"{output} asks about {services}. Read it, and fill in what is marked TODO.")
     return 0

@@ -210,9 +210,9 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("typed", "expected"), [("Shop Ltd, London\n", "Shop Ltd, London"), ("\n", "")])
 def test_init_asks_who_is_responsible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, expected: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, expected: str
 ) -> None:
-    """Somebody at a terminal is asked; what is left empty is marked in the file."""
+    """Somebody at a terminal is asked; what is left empty is marked in the file, and the services are counted."""
     (tmp_path / "base.html").write_text(FAULTS["frame"][0], encoding="utf-8")
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     file = tmp_path / "consent.toml"
@@ -220,6 +220,7 @@ def test_init_asks_who_is_responsible(
     text = file.read_text(encoding="utf-8")
     assert config.load(tomllib.loads(text)).controller == expected
     assert ("# TODO: controller" in text) == (not expected)
+    assert f"{file} asks about 1 service. " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["audit", "init"])
