@@ -251,7 +251,12 @@ class PageView(View):
     @lazy
     def path(self) -> str:
         """The path of the page as the visitor sees it."""
-        return self.root.removesuffix(self._base.mount) + self.head.path
+        return self.prefix + self.head.path
+
+    @property
+    def prefix(self) -> str:
+        """What precedes the path of the request in the address that the visitor sees; empty if nothing does."""
+        return self.root.removesuffix(self._base.mount)
 
     @lazy
     def back(self) -> str:

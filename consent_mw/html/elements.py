@@ -44,6 +44,8 @@ FETCHING_LINKS = frozenset(
         "import",
         "subresource",
         "compression-dictionary",
+        # Its name in Chromium at first.
+        "dictionary",
         "monetization",
     ]
 )
@@ -118,10 +120,11 @@ _FOREIGN = {
     **dict.fromkeys(b"to from by values".split(), "animated"),
 }
 
-#: Handlers of deliberate actions: where they navigate to, the visitor intends to go.
+#: Handlers of deliberate actions: where they navigate to, the visitor intends to go. ``ontoggle`` is none: browsers
+#: fire it for each ``<details open>``.
 VISITORS_EVENTS = frozenset(
     b"onclick ondblclick onauxclick oncontextmenu onmousedown onmouseup onpointerdown onpointerup ontouchstart"
-    b" ontouchend onkeydown onkeypress onkeyup onsubmit onchange oninput onreset oninvalid ondrop ontoggle".split()
+    b" ontouchend onkeydown onkeypress onkeyup onsubmit onchange oninput onreset oninvalid ondrop".split()
 )
 
 #: Script types that browsers do not run but scripts in the page do: optimisers, Partytown, compilers.

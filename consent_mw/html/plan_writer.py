@@ -22,6 +22,8 @@ from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.suspects import host_of_stranger
 
+#: What precedes our prefix in an attribute's name. The runtime gives ``xlink:data-cmw-href`` back as ``xlink:href``.
+_MARK = re.compile(rb"(?:[^:]*+:)*?(?=data-cmw-)", re.I)
 #: How to make copies of our insertions inert: the element (empty for any), the attribute to insert, and the marks by
 #: which a copy is recognised.
 _COPIED: tuple[tuple[bytes, tuple[bytes, bytes], frozenset[bytes]], ...] = (
@@ -121,9 +123,9 @@ def feigned_marks(tag: Tag) -> list[Edit]:
     # Such an attribute, for example in a visitor's comment that passed a sanitizer, must not be mistaken for a hold and
     # released as code. A second prefix keeps it inert.
     edits = [
-        (attribute.start, 0, PREFIX)
+        (attribute.start + mark.end(), 0, PREFIX)
         for key, values in tag.attributes.items()
-        if key[:9].lower() == PREFIX and key != b"data-cmw-action"
+        if (mark := _MARK.match(key)) and key != b"data-cmw-action"
         for attribute in values
     ]
     # The application may have taken a part of the page from one that was already rewritten, by a request of its own or
@@ -133,9 +135,10 @@ def feigned_marks(tag: Tag) -> list[Edit]:
         for name, without, marks in _COPIED:
             if name not in (b"", tag.name) or marks.isdisjoint(tag.attributes) or without[0] in tag.attributes:
                 continue
-            edits[0] = (edits[0][0], 0, b'%s="%s" ' % without + PREFIX)
+            start = min(tag.attributes[mark][0].start for mark in marks & tag.attributes.keys())
+            edits = [edit for edit in edits if edit[0] != start] + [(start, 0, b'%s="%s" ' % without + PREFIX)]
             break
-    return edits
+    return sorted(edits)
 
 
 def defuse(ids: Ids) -> bytes:

@@ -154,6 +154,11 @@ class ValueJudge(ABC):
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids)
 
+    def linked(self, text: str) -> Ids:
+        """Return the services that a Link header leads to, also by a style sheet in a ``data:`` URL, if not allowed."""
+        sheets = [data_url(url.rest) for url in resolutions(text, self.base) if url.scheme == "data"]
+        return self.address(text) or self._in_sheets([sheet for sheet in sheets if not sheet.is_media])
+
     def leads_to(self, url: Url) -> Ids:
         """Return the services that a resolved URL reaches, without those allowed."""
         return self.not_allowed(self._matcher.target(url, self.page))

@@ -50,6 +50,7 @@ from consent_mw.http.cookies import without
 from consent_mw.http.headers import Handling
 from consent_mw.http.headers import Headers
 from consent_mw.http.headers import Verdict
+from consent_mw.http.headers import for_one_use
 from consent_mw.http.headers import for_one_visitor
 from consent_mw.http.headers import for_some
 from consent_mw.http.headers import is_private
@@ -178,6 +179,8 @@ class Exchange:
                 self.headers = self._adapted(self.view.caching.headers(self.headers)) + self._tags(headers)
             elif self._depends_on_choice() or (dependent and self._named.depend(headers)):
                 self.headers = for_some(self.headers)
+            if shown and not page and self._would_be_rewritten(headers):
+                self.headers = for_one_use(self.headers)
         elif verdict.handling is Handling.REFUSE:
             self._refuse(verdict.problem, verdict.remedy)
         else:
@@ -317,6 +320,10 @@ class Exchange:
             tag = self._asked.sent
         return [("ETag", tag)] if tag else []
 
+    def _would_be_rewritten(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether a response that passes here does not pass if a browser shows it as a document of its own."""
+        return judge(self.status, headers, self.view.coding_names, document=True).handling is not Handling.PASS
+
     def _depends_on_choice(self) -> bool:
         """Whether the application used this visitor's decision, and the page is not the same for everybody."""
         return self.view.asked and self.view.caching.scope is not Scope.ALL
@@ -359,7 +366,7 @@ class Exchange:
 
     @lazy
     def _page(self) -> Url:
-        return page_url(self.head)
+        return page_url(self.head, self.view.prefix)
 
     @lazy
     def _named(self) -> HeldHeaders:

@@ -59,8 +59,9 @@ _XHTML = frozenset({"application/xhtml+xml"})
 #: Other types that a browser shows as a document, in which XHTML and SVG elements fetch and run:
 #: https://mimesniff.spec.whatwg.org/#xml-mime-type. If they are requested as pictures, feeds or data, they pass.
 _XML = XML_TYPES
-#: Types for which a browser sniffs the content, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata
-_UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+#: Types for which a browser sniffs the content, https://mimesniff.spec.whatwg.org/#interpreting-the-resource-metadata;
+#: the longest is Firefox's own name for "no type" (UNKNOWN_CONTENT_TYPE in netwerk/mime/nsMimeTypes.h).
+_UNKNOWN = frozenset({"", "unknown/unknown", "application/unknown", "application/x-unknown-content-type", "*/*"})
 #: The type as the laxest browser reads it.
 _ESSENCE = re.compile(r"\s*([^\s;(]*)")
 #: A valid type by the standard (https://mimesniff.spec.whatwg.org/#parse-a-mime-type).
@@ -326,6 +327,18 @@ def for_some(headers: Sequence[tuple[str, str]]) -> Headers:
     """Return the headers of a response of which only the head depends on the visitor."""
     kept, cache, vary = _parted(headers, shared=True)
     return [*kept, ("Cache-Control", _cache_control(tuple(cache))), ("Vary", _vary(tuple(vary), _ON_THE_VISITOR))]
+
+
+def for_one_use(headers: Sequence[tuple[str, str]]) -> Headers:
+    """
+    Return the headers of a response that passes because a browser uses it, but does not show it as a document.
+
+    Its address may also be visited, and then it has to be rewritten (a drawing). So no cache, not even the browser's
+    own, may serve it for another destination (RFC 9111, section 4.1).
+    """
+    kept, cache, vary = _parted(headers)
+    kept += [("Cache-Control", value) for value in cache]
+    return [*kept, ("Vary", _vary(tuple(vary), ("Sec-Fetch-Dest",)))]
 
 
 def is_private(headers: Sequence[tuple[str, str]]) -> bool:

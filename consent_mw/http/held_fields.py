@@ -32,7 +32,10 @@ _ENDPOINTS = frozenset(
     + ["public-key-pins", "public-key-pins-report-only"]
 )
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
-_NAMES_ADDRESSES = _ENDPOINTS | {"speculation-rules", "alt-svc", "attribution-reporting-redirect"}
+#: Headers with which a site binds a session to a device: the browser posts to the address
+#: (https://w3c.github.io/webappsec-dbsc/#header-secure-session-registration; the first one is Chromium's older name).
+_SESSIONS = frozenset(["sec-session-registration", "secure-session-registration"])
+_NAMES_ADDRESSES = _ENDPOINTS | _SESSIONS | {"speculation-rules", "alt-svc", "attribution-reporting-redirect"}
 #: Headers in which something may be held.
 DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link", "location"}
 #: Addresses in headers: quoted, or after "=".

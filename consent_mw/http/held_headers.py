@@ -105,7 +105,7 @@ class HeldHeaders:
 
         def holds_link(url: str) -> bool:
             # A link does what the element does, so it is judged alike.
-            return holds_url(url) or bool(holder().address(url))
+            return holds_url(url) or bool(holder().linked(url))
 
         def holds_refresh(value: str) -> bool:
             target = holder().refresh(value)

@@ -17,7 +17,7 @@ from consent_mw.http.request import RequestHead
 #: Longer Host headers are parsed each time.
 _LONGEST_HOST = 255
 #: Values of Sec-Fetch-Dest for responses that become a document.
-_DOCUMENTS = frozenset({"document", "iframe", "frame", "embed", "object", "xslt"})
+_DOCUMENTS = frozenset({"document", "iframe", "frame", "fencedframe", "embed", "object", "xslt"})
 #: Headers by which libraries ask for a fragment to insert into a page.
 _FRAGMENT_MARKS = FieldNames(
     [
@@ -81,10 +81,15 @@ def closed_headers(head: RequestHead) -> tuple[str, ...]:
     return tuple(name for name in CLOSED if head.header(name) is not None)
 
 
-def page_url(head: RequestHead) -> Url:
-    """Return the page's URL, against which its relative URLs are resolved."""
+def page_url(head: RequestHead, prefix: str) -> Url:
+    """
+    Return the page's URL, against which its relative URLs are resolved.
+
+    Args:
+        prefix: What precedes the path of the request in the browser's address bar: where the application is mounted.
+    """
     host = (_url_host if len(head.host) <= _LONGEST_HOST else _url_host.__wrapped__)(head.host)
-    return Url(head.scheme, host, head.path or "/")
+    return Url(head.scheme, host, prefix + head.path or "/")
 
 
 @lru_cache(maxsize=128)

@@ -118,7 +118,7 @@ class ObservingView(View):
         """Return the ids of the held services that a response header names."""
         if name == "set-cookie":
             return tuple(self._cookie_services(name_of_pair(value)))
-        page, matcher, allowed = page_url(head), self._policy.matcher, self._policy.allowed
+        page, matcher, allowed = page_url(head, self.prefix), self._policy.matcher, self._policy.allowed
         ids = [id_ for address in _ADDRESS.findall(value) for id_ in matcher.url(address, page) if id_ not in allowed]
         return tuple(dict.fromkeys(ids))
 

@@ -108,6 +108,11 @@ class Inserting(Protocol):
         ...
 
     @property
+    def prefix(self) -> str:
+        """What precedes the path of the request in the address that the visitor sees; empty if nothing does."""
+        ...
+
+    @property
     def kind(self) -> Hashable | None:
         """What insertions depend on besides the page and :attr:`key`; None if they also depend on something else."""
         ...
@@ -167,7 +172,7 @@ class PageBody:
         self._head = head
         self._verdict = verdict
         self._headers = tuple(headers)
-        self._url = page_url(head)
+        self._url = page_url(head, view.prefix)
         self._banner = wants_banner(head) and not verdict.piece
         self._first = is_document(head) and not verdict.piece
         self._place_asked = False

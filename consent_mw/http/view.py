@@ -90,6 +90,11 @@ class View(Protocol):
         return ""
 
     @property
+    def prefix(self) -> str:
+        """What precedes the path of the request in the address that the visitor sees; empty if nothing does."""
+        return ""
+
+    @property
     def key(self) -> str:
         """The key in our marks that distinguishes them from forged ones in the page; empty for none."""
         return ""

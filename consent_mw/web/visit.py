@@ -42,6 +42,8 @@ from consent_mw.web.values import Pages
 
 logger = logging.getLogger("consent_mw.web")
 
+#: The modes of requests that may grant something: those of forms and of our runtime.
+_MODES = frozenset({"navigate", "same-origin"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: The end of a text's first sentence: a full stop in any script, and the separator after it.
 _SENTENCE_END = re.compile(r"(?<=[.\u0589\u06d4\u0964])\s|(?<=\u3002)(?=.)|[.\u3002\u0964\u06d4]\Z")
@@ -143,9 +145,9 @@ def posted(visit: Visit) -> PostedForm:
     origin = origin_of(visit.head)
     if origin is Origin.FOREIGN or (origin is Origin.UNTOLD and grants(form)):
         raise Refused(403)
-    # Injected markup could make a library of the page post a grant. Such requests have the mode "cors" (Fetch
-    # Metadata, section 2.3). Our runtime uses another mode, and forms navigate.
-    if "cors" in visit.head.all("sec-fetch-mode") and grants(form):
+    # Injected markup could make a library of the page post a grant, by a request or a beacon. These have the modes
+    # "cors" and "no-cors" (Fetch Metadata, section 2.3). Our runtime uses a mode of its own, and forms navigate.
+    if not _MODES.issuperset(visit.head.all("sec-fetch-mode")) and grants(form):
         raise Refused(403)
     return form
 

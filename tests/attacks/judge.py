@@ -54,7 +54,7 @@ _LATE = ("src", "data", "ping", "poster")
 _SPACE = " \t\n\r\f"
 _BY_LINK = frozenset(
     {"stylesheet", "next", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
-    | {"compression-dictionary"}
+    | {"compression-dictionary", "dictionary"}
 )
 
 
@@ -314,6 +314,9 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
                 if _BY_LINK & {word for both in rels for part in both for word in part.lower().split()}:
                     yield lower, url
                     yield lower, url.encode("latin-1").decode("utf-8", "replace")
+                    if url.startswith("data:text/css"):
+                        sheet = tinycss2.parse_component_value_list(_data(url)[2].decode())
+                        yield from ((lower, imported) for imported in _urls(sheet))
                     yield from ((lower, part.split()[0]) for part in re.findall(r"imagesrcset=[\"']([^\"']*)", rest))
         elif lower == "refresh":
             yield lower, refreshed(value)
@@ -328,6 +331,8 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             "speculation-rules",
             "nel",
             "attribution-reporting-redirect",
+            "sec-session-registration",
+            "secure-session-registration",
         ):
             yield from ((lower, url) for url in re.findall(r"\"((?:https?:)?//[^\"]*)\"", value))
         elif lower == "alt-svc":

@@ -9,6 +9,7 @@ Each vector is sent whole and in pieces, and names the section of the standard t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,33 @@ def test_no_name_of_ours_is_a_visitors(markup: str, site: tuple[App, ConsentMidd
         names = {name for element in found for name in element.attributes if name.startswith("data-cmw-")}
         assert names
         assert {name for name in names if not name.startswith("data-cmw-data-cmw-")} == set()
+
+
+PREFIXED = {
+    "a link in a drawing (svg2#linkRefAttrs)": (
+        "<svg><a id=g xlink:data-cmw-href='javascript:steal()' style='mask:url(https://tracker.example/x)'></a></svg>",
+        _HTML,
+    ),
+    "with a prefix that says nothing (html#attribute-name-state)": (
+        "<p id=g A:Data-Cmw-Onclick='steal()' style='background:url(https://tracker.example/x)'>x",
+        _HTML,
+    ),
+    "in XML (xml-names#ns-qualnames)": (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<a id="g" xlink:data-cmw-href="javascript:steal()" style="mask:url(https://tracker.example/x)"/></svg>',
+        "image/svg+xml",
+    ),
+}
+
+
+@pytest.mark.parametrize(("markup", "kind"), PREFIXED.values(), ids=PREFIXED)
+def test_no_name_of_ours_behind_a_prefix_is_a_visitors(
+    markup: str, kind: str, site: tuple[App, ConsentMiddleware]
+) -> None:
+    """On an element that is held, the runtime would give back ``xlink:data-cmw-href`` as a link."""
+    for body in bodies(site, markup if kind != _HTML else _DOC + markup, kind):
+        assert b"data-cmw-held" in body
+        assert len(re.findall(rb":data-cmw-data-cmw-", body, re.I)) == 1
 
 
 # -- forms

@@ -58,6 +58,15 @@ def test_the_same_bytes_as_a_picture_pass(ask: Ask) -> None:
     assert ask(DRAWING, "image/svg+xml", HTTP_ACCEPT="image/*").body == DRAWING.encode()
 
 
+def test_no_cache_shows_a_picture_as_a_document(ask: Ask) -> None:
+    """A browser that has loaded a drawing as a picture asks again if its visitor goes to it (RFC 9111, section 4.1)."""
+    for destination, kept in (("image", True), ("empty", True), ("document", False), ("fencedframe", False)):
+        found = ask(DRAWING, "image/svg+xml", HTTP_SEC_FETCH_DEST=destination)
+        varies = "Sec-Fetch-Dest" in dict(found.headers).get("Vary", "")
+        assert (found.body == DRAWING.encode(), varies) == (kept, kept), destination
+    assert "Vary" not in dict(ask("p {}", "text/css", HTTP_SEC_FETCH_DEST="style").headers)
+
+
 @pytest.mark.parametrize("asked", [{}, NAVIGATES], ids=["a reader", "a browser"])
 def test_a_feed_keeps_its_bytes(ask: Ask, asked: dict[str, str]) -> None:
     """Whoever asks for a feed gets it byte for byte."""

@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
+from tests.browser.harness.bytes import get
 from tests.edges.contract import HELD
 from tests.edges.contract import SITES
 from tests.edges.contract import Ask
@@ -138,6 +139,21 @@ def test_the_application_sees_what_it_saw(tmp_path: Path) -> None:
 
     plain(ConsentMiddleware(app, settings(tmp_path, trusted_proxies=1)))("/page", "GET", TOLD, b"")
     assert seen == [("http", "shop.example", "")]
+
+
+def test_a_relative_address_starts_from_where_the_visitor_is(tmp_path: Path) -> None:
+    """A rule for a path of the site's own host counts from the host, not from where the application is mounted."""
+
+    def app(environ: WSGIEnvironment, start_response: Callable[..., object]) -> Iterable[bytes]:
+        links = [("Content-Type", "text/html"), ("Link", "<stats/a.js>; rel=preload; as=script")]
+        start_response("200 OK", links)
+        return [b"<!doctype html><img src=stats/a.gif>"]
+
+    service = {"id": "s", "name": "S", "vendor": "S", "purposes": ["analytics"], "hosts": ["shop.example/blog/stats/"]}
+    wrapped = ConsentMiddleware(app, {**settings(tmp_path), "services": [service]})
+    for prefix, held in (("/blog", True), ("", False)):
+        answer = get(wrapped, "https://shop.example/page", SCRIPT_NAME=prefix, HTTP_SEC_FETCH_DEST="document")
+        assert (b"data-cmw-src=stats/a.gif" in answer.body, "Link" not in dict(answer.headers)) == (held, held), prefix
 
 
 # -- several sites

@@ -196,6 +196,10 @@ HANDLERS = {
     "a picture": ("<b onclick=\"new Image().src='https://px.test/1'\">", {"pixel"}),
     "a beacon": ("<b onmouseover=\"navigator.sendBeacon('https://stats.test/b')\">", {"stats"}),
     "going there by itself": ("<body onload=\"location='https://px.test/out'\">", {"pixel"}),
+    "details that are open (html#the-details-element)": (
+        "<details open ontoggle=\"location='https://px.test/out'\">",
+        {"pixel"},
+    ),
 }
 
 

@@ -395,4 +395,4 @@ def test_ways_around_the_rewriter_are_closed() -> None:
 )
 def test_where_the_page_is(host: str, expected: str) -> None:
     """The Host header is the client's word: only the name in it counts."""
-    assert page_url(request(host=host)) == Url("https", expected, "/blog/post")
+    assert page_url(request(host=host), "") == Url("https", expected, "/blog/post")

@@ -471,9 +471,9 @@ def test_no_cookie_header_breaks_the_server(cookie: str) -> None:
     assert visitor.holds() is not NoRecord.ABSENT
 
 
-@pytest.mark.parametrize(("mode", "status"), [("cors", 403), ("same-origin", 200), ("navigate", 200)])
+@pytest.mark.parametrize(("mode", "status"), [("cors", 403), ("no-cors", 403), ("same-origin", 200), ("navigate", 200)])
 def test_a_library_of_the_page_cannot_grant(mode: str, status: int) -> None:
-    """What an attribute in a page's markup makes a library send comes in the mode "cors"; our own requests do not."""
+    """What an attribute in a page's markup makes a library send has the mode "cors", or "no-cors" if it is a beacon."""
     visitor = Visitor()
     headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": mode, "Accept": "application/json"}
     sent = visitor.send("POST", "/choice", body="action=accept-all", headers=headers, content_type=FORM)
