@@ -181,7 +181,7 @@ class Reader:
         return self._policy_of(replace(self.site, unknown="hold"))
 
     def _policy_of(self, site: Site) -> HoldPolicy:
-        prepared = Prepared(site, joined(site.definitions), Assets())
+        prepared = Prepared(site, joined(site.definitions), Assets.shipped())
         return prepared.hold_policy(self._undecided, site.mount, Places(site.optional))
 
     def read(self, origin: str, path: str, answer: Response, *, whole: bool = True) -> AuditedPage:

@@ -86,5 +86,6 @@ def learnable(site: Site, known: Mapping[str, Service]) -> WithStrangers:
     index, own = parts_of(known)
     services = [*own.values(), *site.services]
     hosts = frozenset(host for service in services for host in service.hosts if "/" not in host)
-    taught = known if site.learning else {id_: known[id_] for id_ in {UNKNOWN_SERVICE} & known.keys() - site.by_id}
+    asks = UNKNOWN_SERVICE in known and UNKNOWN_SERVICE not in site.by_id
+    taught = known if site.learning else {UNKNOWN_SERVICE: known[UNKNOWN_SERVICE]} if asks else {}
     return WithStrangers(taught, hosts.union(site.allow_hosts), index)

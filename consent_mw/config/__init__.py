@@ -61,6 +61,7 @@ from consent_mw.errors import CatalogueError
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.html import service_rules
+from consent_mw.html.service_index import host_rules_near
 from consent_mw.html.service_index import is_tracker
 from consent_mw.html.service_index import marks_of
 from consent_mw.notice.languages import canonical
@@ -413,7 +414,8 @@ def _check_trackers(
         for number, item in enumerate(written if isinstance(written, list | tuple) else ()):
             if not isinstance(item, str):
                 continue
-            met = (id_ for mark, id_ in marks_of(catalogue, sign) if meet(item, mark) and is_tracker(catalogue, id_))
+            marks = host_rules_near(catalogue, item) if sign == "hosts" else marks_of(catalogue, sign)
+            met = (id_ for mark, id_ in marks if meet(item, mark) and is_tracker(catalogue, id_))
             if (id_ := next(met, None)) is not None:
                 hit = catalogue[id_]
                 what = f"{item!r} also matches {hit.name}, a known tracker, which can never be necessary."

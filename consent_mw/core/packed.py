@@ -16,6 +16,7 @@ the key, and the value. Numbers are little-endian. A directory at the start tell
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -98,6 +99,11 @@ class PackedTable:
             at += 8
             yield str(self._body[at : at + length], "utf-8")
             at += length + size
+
+    def ending_with(self, end: str) -> Iterator[str]:
+        """Yield the keys that end with a text; a table that does not contain it anywhere is not walked."""
+        if re.search(re.escape(end.encode()), self._body[self._first : self._slots]):
+            yield from (key for key in self if key.endswith(end))
 
 
 class Packed:

@@ -142,7 +142,7 @@ class Engine:
         #: Whether an edge may wait with :meth:`exchange` until the response shows that it is needed.
         self.waits_for_response = site.mode != "report" and not (site.server_timing or site.hide_cookies)
         self._takes_effect = 0.0
-        known, assets = joined(site.definitions), Assets()
+        known, assets = joined(site.definitions), Assets.shipped()
         self.tally = Tally(records, site, lookup, clock=clock)
         self._upkeep = Upkeep()
         first = LiveSite.made(site, assets, CookieJar(site, keys))

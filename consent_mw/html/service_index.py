@@ -40,7 +40,7 @@ from consent_mw.html.signatures import indexed
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import registrable_name
 
-__all__ = ["ServiceIndex", "WithOwn", "is_tracker", "marks_of", "pack_services", "parts_of"]
+__all__ = ["ServiceIndex", "WithOwn", "host_rules_near", "is_tracker", "marks_of", "pack_services", "parts_of"]
 
 _FIELDS = Service.__slots__
 _PLAIN = Service("", "", "", ())
@@ -207,6 +207,19 @@ class ServiceIndex(Mapping[str, Service]):
                 for prefix, id_ in _pairs(table, host):
                     yield f"{host}{star}{prefix}", id_
 
+    def host_rules_near(self, rule: str) -> Iterator[tuple[str, str]]:
+        """Yield those of :meth:`host_rules` that may match the same address as a rule, and perhaps a few more."""
+        host = rule.partition("/")[0]
+        if host.endswith(".*"):
+            yield from self.host_rules()
+            return
+        host = ascii_host(host)
+        parents = [host[at + 1 :] for at, letter in enumerate(host) if letter == "."]
+        for near in (host, *parents, *self._hosts.ending_with(f".{host}")):
+            yield from ((near + prefix, id_) for prefix, id_ in self.on_host(near))
+        for stem in self._wildcards:
+            yield from ((f"{stem}.*{prefix}", id_) for prefix, id_ in self.on_any_suffix(stem))
+
     def rules(self, name: str) -> list[tuple[str, str, int]]:
         """Return all ``paths``, ``elements``, ``places`` or ``queue``: the text, the service's id, and its position."""
         lines = self._list(name)
@@ -322,7 +335,7 @@ class WithOwn(Mapping[str, Service]):
 
     def __len__(self) -> int:
         """Return the number of services."""
-        return sum(1 for _ in self)
+        return len(self.base) + sum(1 for id_ in self.own if id_ not in self.base)
 
 
 def parts_of(known: Mapping[str, Service]) -> tuple[ServiceIndex | None, Mapping[str, Service]]:
@@ -340,6 +353,14 @@ def marks_of(known: Mapping[str, Service], field: str) -> Iterator[tuple[str, st
     yield from ((text, service.id) for service in own.values() for text in getattr(service, field))
     if index is not None:
         yield from ((text, id_) for text, id_ in index.marks(field) if id_ not in own)
+
+
+def host_rules_near(known: Mapping[str, Service], rule: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules for hosts of all services that may match the same address as a rule, likewise."""
+    index, own = parts_of(known)
+    yield from ((text, service.id) for service in own.values() for text in service.hosts)
+    if index is not None:
+        yield from ((text, id_) for text, id_ in index.host_rules_near(rule) if id_ not in own)
 
 
 def is_tracker(known: Mapping[str, Service], id_: str) -> bool:

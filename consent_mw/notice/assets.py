@@ -119,6 +119,12 @@ class Assets:
             self._paths[entry.name] = path
             self._by_path[path] = entry.name
 
+    @classmethod
+    @cache
+    def shipped(cls) -> Assets:
+        """Return the files of the package; a process reads them once, however many sites it has."""
+        return cls()
+
     def _entries(self) -> Iterator[Traversable]:
         """Yield the files to serve: the folder's style sheets and pictures, and the built scripts."""
         for folder, scripts in ((self._folder, False), (self._folder / _BUILT, True)):

@@ -19,6 +19,7 @@ from consent_mw.html.service_index import ServiceIndex
 from consent_mw.html.service_index import WithOwn
 from consent_mw.html.service_index import is_tracker
 from consent_mw.html.service_index import marks_of
+from consent_mw.html.service_rules import hosts_meet
 from consent_mw.html.suspects import stranger_id
 from consent_mw.html.urls import Url
 
@@ -135,3 +136,31 @@ def test_an_owners_entry_takes_the_place_of_the_catalogues() -> None:
     assert joined["hotjar"] is OWN["hotjar"]
     assert list(joined) == [*KNOWN, "counter"]
     assert len(joined) == len(KNOWN) + 1
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "google-analytics.com",
+        "www.google-analytics.com",
+        "stats.www.google-analytics.com/collect",
+        "com",
+        "google.com/maps",
+        "cdn.example",
+        "google.*",
+        "WWW.GOOGLE.de",
+        "bücher.example",
+        "127.0.0.1",
+    ],
+)
+def test_rules_near_a_host_are_all_that_can_meet_it(rule: str) -> None:
+    """Only rules for the host, its parents, its subdomains and any suffix are looked at; no other could meet it."""
+    assert isinstance(KNOWN, ServiceIndex)
+    met = {mark for mark in KNOWN.host_rules() if hosts_meet(rule, mark[0])}
+    assert {mark for mark in KNOWN.host_rules_near(rule) if hosts_meet(rule, mark[0])} == met
+
+
+def test_rules_near_a_host_are_few() -> None:
+    """A host of nobody's meets a handful of rules instead of all."""
+    assert isinstance(KNOWN, ServiceIndex)
+    assert len(list(KNOWN.host_rules_near("cdn.example"))) < len(list(KNOWN.host_rules())) / 20
