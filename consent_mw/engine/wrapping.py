@@ -29,6 +29,8 @@ _WSGI = ("environ", "start_response")
 _ASGI = ("scope", "receive", "send")
 #: The parameter of the callable that Django passes to its middleware.
 _REQUEST = ("request",)
+#: Where objects that are no application themselves keep it, or make it.
+_INSIDE = ("wsgi_app", "server", "app", "application", "make_wsgi_app")
 #: The most nested wrappers that are searched for an application that wraps itself.
 _MOST_WRAPPERS = 20
 
@@ -87,6 +89,10 @@ def check_flask(app: object) -> None:
 
 def _instead_of_flask(app: object) -> str:
     app = _adapted(app)
+    for name in _INSIDE:
+        inner = getattr(app, name, None)
+        if hasattr(inner, "wsgi_app") and hasattr(inner, "extensions"):
+            return f"Write Consent(app.{name}), or Consent(app.{name}, config)."
     if hasattr(app, "asgi_app"):
         return "For Quart write app.asgi_app = ConsentASGIMiddleware(app.asgi_app)."
     if callable(app) and not isinstance(app, type):
@@ -117,14 +123,23 @@ def _in_place_of_app(where: str, given: object, kind: str) -> str:
         return f"This is a request: write app.add_middleware({where}, config=config)."
     if isinstance(given, str | Mapping | PathLike):
         return f"The application comes first: {where}(app, config)."
-    return f"Give it the {kind} application itself."
+    return f"Give it the {kind} application itself{_inside(given)}."
+
+
+def _inside(given: object) -> str:
+    """Return where an object that is no application may have one, as the end of a sentence; empty if nowhere."""
+    for name in _INSIDE:
+        if callable(getattr(given, name, None)):
+            return f", probably its .{name}()" if name.startswith("make") else f", probably its .{name}"
+    return ""
 
 
 def _accepts(app: object, names: tuple[str, ...]) -> bool:
     """
     Return whether the application accepts these arguments, as far as its signature tells.
 
-    A function that needs none of its arguments makes an application rather than being one.
+    A function that needs none of its arguments makes an application rather than being one. A wrapper that passes all
+    its arguments on has no keywords of its own.
     """
     try:
         found = signature(app)  # type: ignore[arg-type]
@@ -133,8 +148,10 @@ def _accepts(app: object, names: tuple[str, ...]) -> bool:
         return True  # written in C
     except TypeError:
         return False
-    kinds = found.parameters.values()
-    return any(one.default is Parameter.empty or one.kind is Parameter.VAR_POSITIONAL for one in kinds)
+    given = [one for one in found.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    if given and given[0].kind is Parameter.VAR_POSITIONAL:
+        return len(given) == 1
+    return any(one.default is Parameter.empty or one.kind is Parameter.VAR_POSITIONAL for one in given)
 
 
 def _is_asynchronous(app: object) -> bool:
@@ -162,6 +179,8 @@ def _other_call(where: str, app: object, names: tuple[str, ...]) -> ConfigError:
         remedy = f"Give it the application itself. {_DJANGO}"
     else:
         remedy = f"If it makes the application, call it: {where}({name}())."
+        if not isroutine(app) and not isinstance(app, type):
+            remedy = f"Give it the application itself{_inside(app)}."
     what = f"It wraps {name}, which cannot be called with ({', '.join(names)}), so it is no application."
     return _slip(where, what, remedy)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bottle
@@ -77,6 +78,41 @@ class Body:
         yield b"<h1>Hello</h1>"
 
 
+class Demo:
+    """An object that a library serves in an application of its own, and that can be called for something else."""
+
+    def __call__(self, *inputs: object, batch: bool = False) -> object:
+        """Calculate something."""
+        return inputs
+
+
+class Board:
+    """An object of a library that builds a Flask application and passes requests on."""
+
+    def __init__(self) -> None:
+        self.server = flask.Flask("board")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Pass a request on."""
+        return self.server(*args, **kwargs)
+
+
+class Configurator:
+    """An object that makes the application when it is told to."""
+
+    def make_wsgi_app(self) -> WsgiClass:
+        """Make the application."""
+        return WsgiClass()
+
+
+class OtherProtocol:
+    """An application of another protocol, which can be called without arguments."""
+
+    def __call__(self) -> object:
+        """Return itself, as aiohttp's applications do."""
+        return self
+
+
 def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
     """Return an application, as its factory."""
     return flask.Flask("shop")
@@ -111,12 +147,18 @@ def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
         (ConsentASGIMiddleware, Path("consent.toml"), "ConsentASGIMiddleware(app, config)"),
         (ConsentMiddleware, {"site": {"name": "Shop"}}, "ConsentMiddleware(app, config)"),
         (ConsentASGIMiddleware, Request({"type": "http"}), "app.add_middleware(ConsentASGIMiddleware"),
+        (ConsentMiddleware, Demo(), "It wraps Demo, which cannot be called"),
+        (ConsentASGIMiddleware, Demo(), "Give it the application itself."),
+        (ConsentMiddleware, Configurator(), "Give it the WSGI application itself, probably its .make_wsgi_app()"),
+        (ConsentMiddleware, OtherProtocol(), "Give it the application itself."),
+        (ConsentMiddleware, SimpleNamespace(app=WsgiClass()), "probably its .app"),
         (ConsentMiddleware, Quart("shop").asgi_app, "It wraps Quart.asgi_app, an ASGI application"),
     ],
     ids=[
         *["none", "module", "coroutine", "asgi", "django", "text", "flask", "factory", "django factory", "flask class"],
         *["wsgi class", "asgi factory", "asgi class", "wsgi", "django asgi", "adapted", "environ", "scope"],
-        *["path", "path object", "settings", "request", "quart"],
+        *["path", "path object", "settings", "request", "demo", "demo in asgi", "configurator", "other protocol"],
+        *["namespace", "quart"],
     ],
 )
 def test_what_cannot_be_wrapped_is_refused_at_the_start(
@@ -189,7 +231,9 @@ def test_a_flask_application_may_be_served_through_another_name(config: dict[str
 
 
 @pytest.mark.parametrize(
-    "app", [Body, WSGIHandler, WsgiClass(), WsgiClass().__call__], ids=["body", "handler", "object", "method"]
+    "app",
+    [Body, WSGIHandler, WsgiClass(), WsgiClass().__call__, Board()],
+    ids=["body", "handler", "object", "method", "passes on"],
 )
 def test_any_form_of_an_application_is_taken(app: Any, config: dict[str, object]) -> None:
     """A class whose instances are bodies, Django's handler, an object with __call__, and a method."""
@@ -223,9 +267,10 @@ def test_a_second_wrapper_is_in_the_log(config: dict[str, object], caplog: pytes
         (flask.Flask("shop").wsgi_app, "this is Flask.wsgi_app"),
         (Quart("shop"), "app.asgi_app = ConsentASGIMiddleware(app.asgi_app)"),
         (FastAPI(), "site = ConsentASGIMiddleware(app)"),
+        (Board(), "Write Consent(app.server)"),
         (DJANGO, "consent_mw.django.ConsentMiddleware"),
     ],
-    ids=["factory", "settings", "class", "blueprint", "method", "quart", "fastapi", "django"],
+    ids=["factory", "settings", "class", "blueprint", "method", "quart", "fastapi", "board", "django"],
 )
 def test_the_extension_is_for_flask_applications(app: Any, named: str) -> None:
     """What it is given is named as what it is, with what to write for it."""
