@@ -192,7 +192,11 @@ class Client:
         status = int(head[0].split()[1])
         body = b""
         if method != "HEAD" and status not in (204, 304):
-            body = self._chunks() if "transfer-encoding" in headers else self._exactly(int(headers["content-length"]))
+            body = (
+                self._chunks()
+                if "transfer-encoding" in headers
+                else self._exactly(int(headers.get("content-length", 0)))
+            )
         if headers.get("connection", "").lower() == "close":
             self.close()
         return Answer(status, headers, body)

@@ -92,6 +92,24 @@ ATTACKS: Mapping[str, Attack] = {
     "a signal that is none": lambda me, other: {"Sec-GPC": "1, 1", **me.headers},
     "a frame": lambda me, other: {**me.headers, "Sec-Fetch-Dest": "iframe"},
     "a fragment": lambda me, other: {**me.headers, "HX-Request": "true"},
+    "a part of a page": lambda me, other: {**me.headers, "X-Cmw-Piece": "1"},
+    "a visit before the visit": lambda me, other: {**me.headers, "Sec-Purpose": "prefetch;prerender"},
+    "two destinations": lambda me, other: {**me.headers, "Sec-Fetch-Dest": "document, iframe"},
+    "another kind of page": lambda me, other: {**me.headers, "Accept": "application/xhtml+xml"},
+    "a few bytes": lambda me, other: {**me.headers, "Range": "bytes=0-9"},
+    "whatever there is": lambda me, other: {**me.headers, "If-None-Match": "*"},
+    "somebody with a name": lambda me, other: {**me.headers, "Authorization": "Basic bWU6bWU="},
+    "a cookie that ends on the way": lambda me, other: {**me.headers, "Connection": "keep-alive, Cookie"},
+    "a class that ends on the way": lambda me, other: {**me.headers, "Connection": "keep-alive, X-Cmw-Class"},
+    "the header of the cache, twice": lambda me, other: {
+        "X-Cmw-Class": cookies(other)[1].partition("=")[2],
+        "x-cmw-class": "cookie",
+        **me.headers,
+    },
+    "the header of the cache, with underscores": lambda me, other: {"X_Cmw_Class": "none", **me.headers},
+    "a class behind many cookies": lambda me, other: {
+        "Cookie": "".join(f"c{number}=x; " for number in range(60)) + f"{cookies(me)[0]}; {cookies(other)[1]}"
+    },
 }
 
 
@@ -125,6 +143,24 @@ FORWARDED: Mapping[str, Mapping[str, str]] = {
     "a port": {"X-Forwarded-Host": "www.google-analytics.com:443", "X-Forwarded-Port": "80"},
     "an address of another path": {"X-Original-URL": "/uploads/mallory", "X-Rewrite-URL": "/uploads/mallory"},
     "what a proxy is to leave out": {"Connection": "keep-alive, X-Forwarded-Proto, X-Forwarded-Host"},
+    "a full stop and capitals": {"X-Forwarded-Host": "WWW.Google-Analytics.COM."},
+    "an empty host": {"X-Forwarded-Host": "", "X-Forwarded-Proto": "", "X-Forwarded-Prefix": ""},
+    "a long list": {"X-Forwarded-Host": ", ".join(["www.google-analytics.com"] * 60)},
+    "other names of a host": {
+        "X-Host": "www.google-analytics.com",
+        "X-Forwarded-Server": "www.google-analytics.com",
+        "X-Original-Host": "www.google-analytics.com",
+        "X-Http-Host-Override": "www.google-analytics.com",
+    },
+    "other names of a scheme": {
+        "X-Forwarded-Ssl": "off",
+        "X-Forwarded-Protocol": "http",
+        "X-Forwarded-Scheme": "http",
+        "X-Url-Scheme": "http",
+        "Front-End-Https": "off",
+    },
+    "other names of a prefix": {"Script-Name": "/mallory", "X-Script-Name": "/mallory", "X-Forwarded-Path": "/mallory"},
+    "another method": {"X-Http-Method-Override": "POST", "X-Method-Override": "HEAD"},
     "all of it": {
         "X-Forwarded-Host": "www.google-analytics.com",
         "X-Forwarded-Prefix": "/m",
