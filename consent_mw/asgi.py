@@ -112,7 +112,7 @@ class ConsentASGIMiddleware:
         check_asgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
-        # The event loop serves everybody, so it must not wait for discovered services to sync.
+        # The event loop serves all requests, so it must not wait until discovered services are stored.
         self.engine.wait_for_nobody()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -347,7 +347,7 @@ async def live(engine: Engine, app: ASGIApp, scope: Scope, receive: Receive, sen
 
 async def _serve(engine: Engine, scope: Scope, head: RequestHead, receive: Receive, send: Send) -> None:
     """Answer a request for our own pages."""
-    from consent_mw.engine import MOST_INPUT  # it is already loaded
+    from consent_mw.engine import MOST_INPUT  # already loaded by the middleware
 
     body = await _body(receive, MOST_INPUT)
     if body is None:
@@ -393,7 +393,7 @@ def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
     return {**found}
 
 
-# -- words of this form
+# -- translation to and from ASGI
 
 
 def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, bytes]]:
@@ -425,6 +425,6 @@ async def _in_thread(call: Callable[[], _T]) -> _T:
     if trio is not None and trio.lowlevel.in_trio_task():
         result: _T = await trio.to_thread.run_sync(call)
         return result
-    import asyncio  # a server that runs on it has it already
+    import asyncio  # already loaded by every server that uses it
 
     return await asyncio.to_thread(call)

@@ -194,14 +194,14 @@ class ConsentJobs:
             return self._records
 
     def _asked(self, revision: str) -> Site:
-        """Return the site as it asks now; or as it will, for an answer to the question that is to come."""
+        """Return the site whose notice is in effect, or the coming one if the answer has its revision."""
         before = self._site.before
         if before is None or self._clock() >= self._site.takes_effect or revision == self._site.revision:
             return self._site
         return before
 
     def _now(self, revision: str = "") -> Site:
-        """Return the site that an answer of this revision is judged by, with its learned services."""
+        """Return the site, with its learned services, by which an answer with this revision is judged."""
         site = self._asked(revision)
         if not site.grows:
             return site

@@ -1,7 +1,7 @@
 """
 Starts an installed Firefox and talks to it by WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/).
 
-Firefox itself serves the protocol on a WebSocket on loopback, so no driver is needed beside it. Commands have numbers,
+Firefox itself serves the protocol on a WebSocket on loopback, so no driver is needed. Commands have numbers,
 and responses may come in any order; a thread reads them and passes them to the event loop.
 """
 
@@ -34,7 +34,7 @@ __all__ = ["BidiConnection", "firefox_process"]
 _STARTING, _COMMAND, _ENDING = 60.0, 30.0, 10.0
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://[\w.:\[\]]+)")
 
-#: Switches off requests of Firefox's own, and its own blocking of trackers, which would hide what a page asks for.
+#: Switches off Firefox's own requests, and its tracking protection, which would hide requests of the page.
 _PREFS: Mapping[str, bool | int | str] = {
     "app.normandy.enabled": False,
     "browser.contentblocking.category": "custom",
@@ -58,7 +58,7 @@ _PREFS: Mapping[str, bool | int | str] = {
 
 
 def _reaching(hosts: Sequence[str]) -> str:
-    """Return a proxy configuration that reaches these hosts, and sends all others to a port where nobody listens."""
+    """Return a proxy configuration that connects to these hosts, and sends all others to a closed port."""
     if "*" in hosts:
         return "function FindProxyForURL() { return 'DIRECT' }"
     named = json.dumps([host.strip("[]").lower() for host in hosts])
@@ -108,7 +108,7 @@ async def firefox_process(path: str, hosts: Sequence[str]) -> AsyncIterator[str]
 
 
 def _reading(output: IO[str], found: asyncio.Future[str]) -> Thread:
-    """Start a thread that finds the address in what Firefox writes, and reads on, so that Firefox never waits."""
+    """Start a thread that finds the address in Firefox's output, and reads the rest so that Firefox never blocks."""
     loop = asyncio.get_running_loop()
 
     def settle(address: str) -> None:

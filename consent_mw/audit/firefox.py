@@ -1,13 +1,13 @@
 """
 An installed Firefox, behind the part of Playwright's interface that the audit uses.
 
-Playwright drives a patched Firefox of its own, and an installed one only from a version on that long-term releases do
-not have. So :class:`Firefox` and the classes below it have the same methods, with the same names and errors, and
-:mod:`consent_mw.audit.bidi` carries them out. A profile is a user context of the protocol.
+Playwright drives its own patched build of Firefox. It can drive an installed Firefox only from a version that is newer
+than the long-term releases. So :class:`Firefox` and the classes below it offer methods with the names and errors of
+Playwright's, on top of :mod:`consent_mw.audit.bidi`. A profile is a user context of the protocol.
 
-Firefox does not say who started a request. Wrappers around the APIs that load something, put in before any script of a
-page, report each address with the place in the script that called them. A request that none of them reported was
-started by markup or a style sheet: its cause is the document. :data:`BLIND_SPOTS` says what is not seen at all.
+Firefox does not report the cause of a request. So wrappers around the APIs that load something are injected before any
+script of a page, and report each address with the place in the script that called them. A request that no wrapper
+reported was started by markup or a style sheet: its cause is the document. :data:`BLIND_SPOTS` lists what is missed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from consent_mw.audit.firefox_page import FirefoxRequest
 
 __all__ = ["BLIND_SPOTS", "Firefox", "FirefoxRoute", "running_firefox"]
 
-#: What the audit does not see in Firefox, and sees in Chromium.
+#: What the audit sees in Chromium but not in Firefox.
 BLIND_SPOTS = (
     "Firefox cannot be told to switch scripts off: these visits were not made",
     "Firefox does not report requests of service workers and of shared workers",
@@ -158,7 +158,7 @@ class Firefox:
             self._asked(event, request)
         elif request is not None:
             response = event.get("response", {})
-            # What the audit itself answered has a size, and was not received.
+            # A response that the audit itself supplied has a size, but was not received.
             request.received = max(response.get("bytesReceived") or 0, response.get("bodySize") or 0)
             names = (one["value"].get("value", "") for one in response.get("headers", ()) if _is(one, "set-cookie"))
             request.cookies_set = [line.partition("=")[0].strip() for value in names for line in value.split("\n")]
@@ -222,13 +222,13 @@ def _is(header: Mapping[str, Any], name: str) -> bool:
 
 @dataclass(frozen=True)
 class FirefoxRoute:
-    """A request that waits for an answer."""
+    """A request that is paused until the audit decides about it."""
 
     connection: BidiConnection
     request: FirefoxRequest
 
     async def abort(self) -> None:
-        """Let the request fail."""
+        """Make the request fail."""
         with suppress(Error):  # the page may be gone
             await self.connection.command("network.failRequest", request=self.request.id)
 
@@ -238,7 +238,7 @@ class FirefoxRoute:
             await self.connection.command("network.continueRequest", request=self.request.id)
 
     async def fulfill(self, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Answer the request; several values of ``set-cookie`` are separated by line feeds."""
+        """Supply the response; several values of ``set-cookie`` are separated by line feeds."""
         context = self.request.frame.page.context
         for line in headers.get("set-cookie", "").split("\n"):
             # Firefox ignores the cookies of an answer that is given here.
@@ -256,13 +256,13 @@ class FirefoxRoute:
 
 
 class FirefoxContext(Emitter):
-    """A profile: cookies and storage of its own."""
+    """A profile, with its own cookies and storage."""
 
     def __init__(self, browser: Firefox, id_: str, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.browser = browser
         self.id = id_
-        #: The place in a script that asked for an address.
+        #: The place in a script that requested an address.
         self.callers: dict[str, Cause] = {}
         self._options = options
         self._bindings: dict[str, Callable[[object, object], object]] = {}
@@ -300,13 +300,13 @@ class FirefoxContext(Emitter):
         return page
 
     async def add_init_script(self, script: str) -> None:
-        """Run a script in every document before its own."""
+        """Run a script in every document before the document's own scripts."""
         await self._command(
             "script.addPreloadScript", functionDeclaration=f"() => {{ {script} }}", userContexts=[self.id]
         )
 
     async def expose_binding(self, name: str, heard: Callable[[object, object], object]) -> None:
-        """Put a function into every document that calls this one with its text."""
+        """Add a function to every document, which passes its argument to ``heard``."""
         channel = f"{self.id}-{name}"
         self._bindings[channel] = heard
         await self._command(
@@ -317,7 +317,7 @@ class FirefoxContext(Emitter):
         )
 
     def heard(self, channel: str, text: object) -> None:
-        """Pass on what a document says."""
+        """Pass a message from a document to the function that was bound to its channel."""
         if channel in self._bindings:
             self._bindings[channel](None, text)
 
@@ -333,13 +333,13 @@ class FirefoxContext(Emitter):
         await self._command("network.setExtraHeaders", headers=lines, userContexts=[self.id])
 
     async def route(self, pattern: re.Pattern[str], answer: Callable[[FirefoxRoute], Any]) -> None:
-        """Let a function answer the requests for addresses that fit a pattern."""
+        """Let a function decide about requests whose addresses match a pattern."""
         if not any(context._routes for context in self.browser.contexts.values()):
             await self._command("network.addIntercept", phases=["beforeRequestSent"])
         self._routes.append((pattern, answer))
 
     async def answer(self, route: FirefoxRoute) -> None:
-        """Answer a request that waits."""
+        """Decide about a paused request."""
         for pattern, answer in self._routes:
             if pattern.match(route.request.url):
                 await answer(route)
@@ -347,7 +347,7 @@ class FirefoxContext(Emitter):
         await route.go_on()
 
     def work(self, coroutine: Any) -> None:
-        """Do something beside; what fails belongs to a page that is gone."""
+        """Run a task in the background; errors are ignored, since they come from pages that are gone."""
 
         async def do() -> None:
             with suppress(Error):
@@ -360,7 +360,7 @@ class FirefoxContext(Emitter):
     # -- cookies
 
     async def cookies(self, url: str = "") -> list[dict[str, Any]]:
-        """Return the cookies, of an address or all."""
+        """Return the cookies for a URL, or all of them."""
         found = await self._command("storage.getCookies", partition=self._partition)
         host, path = urlsplit(url).hostname or "", urlsplit(url).path or "/"
         return [

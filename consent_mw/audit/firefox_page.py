@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Emitter", "FirefoxFrame", "FirefoxLocator", "FirefoxPage", "FirefoxRequest"]
 
-#: Seconds between two tries to click.
+#: Seconds between two attempts to click.
 _AGAIN = 0.05
 #: Finds the elements of a locator, in open shadow trees, too.
 _FINDING = """(wanted) => {
@@ -47,16 +47,16 @@ class Emitter:
         self._listeners: dict[str, list[Callable[[Any], Any]]] = {}
 
     def on(self, name: str, listener: Callable[[Any], Any]) -> None:
-        """Call a function for each event of that name."""
+        """Call a function on each event of that name."""
         self._listeners.setdefault(name, []).append(listener)
 
     def remove_listener(self, name: str, listener: Callable[[Any], Any]) -> None:
-        """Do not call a function any more."""
+        """Stop calling a function."""
         with suppress(KeyError, ValueError):
             self._listeners[name].remove(listener)
 
     def emit(self, name: str, value: Any) -> None:
-        """Call the functions that wait for an event."""
+        """Call the listeners of an event."""
         for listener in list(self._listeners.get(name, ())):
             listener(value)
 
@@ -90,7 +90,7 @@ class FirefoxFrame:
 
     @property
     def document(self) -> str:
-        """The address of the document, or while it has none yet, of the one that it is in."""
+        """The address of the document, or that of the document around it as long as it has none."""
         return self.url if self.above is None or self.url.startswith("http") else self.above.document
 
     async def evaluate(self, script: str) -> Any:
@@ -117,17 +117,17 @@ class FirefoxPage(Emitter):
         return [frame for frame in self.context.browser.frames.values() if frame.page is self]
 
     def set_default_timeout(self, milliseconds: float) -> None:
-        """Limit the waiting for a page."""
+        """Set the time limit for loading a page, in milliseconds."""
         self._seconds = milliseconds / 1000
 
     def happened(self, what: str) -> None:
-        """Remember how far the navigation is."""
+        """Record the progress of the navigation."""
         self._was.add(what)
         self.emit("state", what)
 
     async def _until(self, wanted: str, seconds: float) -> None:
         """
-        Wait for a state of the navigation.
+        Wait until the navigation reaches a state.
 
         Raises:
             Error: it fails, or as TimeoutError of Playwright's, if it takes too long.
@@ -208,7 +208,7 @@ class FirefoxPage(Emitter):
 
 @dataclass(frozen=True)
 class FirefoxLocator:
-    """Elements of a page, found anew each time they are used."""
+    """Elements of a page, which are looked up again on each use."""
 
     page: FirefoxPage
     css: str
@@ -222,7 +222,7 @@ class FirefoxLocator:
         return await self.page.call(self.page.id, function, wanted)
 
     async def count(self) -> int:
-        """Return how many there are."""
+        """Return the number of elements."""
         return int(await self._ask("at.found.length"))
 
     async def is_visible(self) -> bool:
@@ -243,7 +243,7 @@ class FirefoxLocator:
         return self.nth(0)
 
     def filter(self, *, has_text: re.Pattern[str]) -> FirefoxLocator:
-        """Return those with a text that fits a pattern."""
+        """Return those whose text matches a pattern."""
         return replace(self, text=has_text.pattern)
 
     async def click(self, *, timeout: float) -> None:

@@ -1,9 +1,9 @@
 """
 Goes through the check-list of ``docs/production.md``, line by line.
 
-Most lines are about more than one machine, so no program on one of them can answer for the whole line. A line is
-*wrong* if something that was found contradicts it, and *right* if everything that it says could be seen. Otherwise it
-says what was seen, and what to *look* at yourself. A test compares the lines here with those of the page.
+Most lines concern more than one machine, so a program on one of them cannot confirm the whole line. A line is *wrong*
+if a finding contradicts it, and *right* if everything in it could be confirmed. Otherwise the result tells what was
+confirmed, and what the owner should *look* at. A test compares the lines here with those of the page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from consent_mw.records import open_records
 __all__ = ["LINES", "CheckedLine", "Installation", "LineState", "about_production", "check_list", "installation_of"]
 
 _SQLITE = "sqlite:///"
-#: File systems that end with the machine or the container, and those that several machines mount.
+#: File systems that are lost with the machine or the container, and those that several machines can mount.
 _VOLATILE = frozenset({"tmpfs", "ramfs", "overlay", "aufs"})
 _SHARED = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "lustre"}
@@ -88,11 +88,11 @@ class Line:
     A line of the check-list.
 
     Args:
-        subject: What to see to, in the words of the page.
-        page: The page in ``docs`` that says how.
+        subject: The requirement, in the words of the page.
+        page: The page in ``docs`` that explains it.
         ids: Ids of advice that contradict the line; None for all of them.
-        seen: Returns what was seen of it, or an empty string.
-        look: What to look at yourself; empty if what was seen is all of it.
+        seen: Returns what could be confirmed, or an empty string.
+        look: Returns what the owner should look at; empty if the whole line could be confirmed.
     """
 
     subject: str
@@ -105,12 +105,12 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class CheckedLine:
     """
-    A line that was gone through.
+    The result for a line.
 
     Args:
-        subject: What to see to.
-        state: How it is.
-        seen: What was seen, or an empty string.
+        subject: The requirement.
+        state: Whether it is met.
+        seen: What could be confirmed, or an empty string.
         remedy: What to do or to look at, and where it is described; empty if the line is right.
     """
 
@@ -122,7 +122,7 @@ class CheckedLine:
 
 def installation_of(site: Site, environ: Mapping[str, str], now: float, address: str = "") -> Installation:
     """
-    Look at an installation; nothing is created.
+    Examine an installation; nothing is created.
 
     Args:
         now: Seconds since 1970-01-01 UTC.

@@ -4,7 +4,7 @@ A prepared form of the catalogue, from which a process reads only the services t
 The TOML files are authoritative, but parsing and checking five thousand entries takes half a second. The result is
 packed (:func:`consent_mw.html.service_index.pack_services`) and stored: in the wheel as ``prepared.bin``, written by
 ``setup.py``; otherwise, on first use, in ``__pycache__``. The file is mapped into memory, so the workers of a site
-share it, and each one holds only what it has looked up.
+share it, and each worker creates only the services that it has looked up.
 
 A prepared file starts with a line that has its format, the digest of its sources, and the digest of its body. It is
 used only if all three match; otherwise it is ignored, and the TOML files are read. So an edit takes effect at once, and

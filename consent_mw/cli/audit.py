@@ -114,7 +114,7 @@ class _BrowserNamed(click.Command):
     """A command whose ``--browser`` may be followed by the name of a browser, and otherwise means Chromium."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Add the name where there is none, so that what follows is not taken for it."""
+        """Add the name if it is missing, so that click does not take the next argument for it."""
         given = list(args)
         for place, word in enumerate(args):
             if word == "--":

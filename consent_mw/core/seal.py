@@ -55,7 +55,7 @@ ENDS = frozenset({Act.WITHDRAW, Act.REPLACE})
 #: Acts that are about nobody: no receipt of a visitor leads to them, and nobody can ask for their erasure.
 ABOUT_NOBODY = frozenset({Act.ERASE, Act.DOCUMENT})
 
-#: ``Entry.about`` of the mark that an erasure leaves: by it, nothing brings the erased receipt back.
+#: ``Entry.about`` of the mark that an erasure leaves; it keeps late copies of the erased receipt out of the ledger.
 MARK = "mark"
 #: ``Entry.about`` of a grant that the store had lost and that was written again from the visitor's cookie.
 FROM_COOKIE = "cookie"

@@ -47,7 +47,7 @@ SYSTEMS = (WINDOWS, MACOS, IOS, ANDROID, LINUX, CHROMEOS, OTHER)
 REMEMBERED = 2048
 #: Most characters of a user-agent or hint that are read; real ones have under 300.
 MAX_LENGTH = 512
-#: Most characters that are passed to the library, whose time grows with the length (about 1 ms for this one).
+#: Most characters that are passed to the library; its time grows with the length, and this length takes about 1 ms.
 MAX_TAIL = 256
 #: Most brands of a hint that are read; real ones have three.
 MAX_BRANDS = 16

@@ -37,7 +37,7 @@ _ESCAPE_TAIL = re.compile(rb"\x1b[($]?\Z")
 #: The bytes in which browsers look for a declaration,
 #: https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
 _PRESCAN = 1024
-#: What may precede a declaration that all browsers find: nothing that any of them reads as text.
+#: The markup that may precede a declaration that all browsers find; none of them reads any of it as text.
 _BEFORE_META = re.compile(rb"(?:[ \t\n\r\f]++|<!doctype[^>]*+>|<!--[^->]*+-->|(?!))*+", re.I)
 _OF_THE_HEAD = frozenset({b"html", b"head", b"link", b"base", b"meta"})
 _IN_CONTENT = re.compile(rb"charset[ \t\n\r\f]*=[ \t\n\r\f]*[\"']?([^\"' \t\n\r\f;]*)", re.I)

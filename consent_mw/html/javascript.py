@@ -193,7 +193,7 @@ class Lexer:
         return found.end()
 
     def _begins_line(self, at: int) -> bool:
-        """Whether only white space or a comment precedes ``at`` on its line, within the bytes that are looked back."""
+        """Whether only white space or a comment precedes ``at`` on its line; looks back a limited number of bytes."""
         before = self._text[max(0, at - _LOOK_BACK) : at].rstrip(b" \t")
         return not before or before[-1:] in (b"\n", b"\r") or before.endswith(b"*/")
 

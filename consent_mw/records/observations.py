@@ -10,12 +10,12 @@ it here, and nowhere else. Two things are read from it:
 - The services that visitors are asked about on a site that grows: those of which any page held something.
 - The inventory (:mod:`consent_mw.stats.inventory`): all of it.
 
-The two differ in haste. A service that is new takes effect in this process as soon as it is seen. It is stored in the
-background, within a second, where the services that other processes stored are also read; no page waits for the store.
-Everything else waits in a buffer for :meth:`SiteObservations.flush`, which runs every few minutes.
+The first is urgent, the second is not. A new service takes effect in this process as soon as it is seen. Within a
+second it is stored in the background, and the services that other processes stored are read; no page waits for the
+store. Everything else waits in a buffer for :meth:`SiteObservations.flush`, which runs every few minutes.
 
-The buffer is bounded. What it counts are pages; if the store fails, it keeps them. A process that is killed loses the
-counts of a few minutes, and never a service.
+The buffer is bounded. It counts pages, and keeps the counts if the store fails. A process that is killed loses the
+page counts of a few minutes, and at most the services of the last second.
 """
 
 from __future__ import annotations

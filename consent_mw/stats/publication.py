@@ -35,7 +35,7 @@ complement. Such tables have the same runs, and the differences between their ro
 counts have not changed since the plan. Of two processes one succeeds, and the other plans again.
 
 **Limits.** The length of a run reveals that a cell was still small the day before. Someone who makes K - 1 of K visits
-learns the outcome of the remaining one. Noise would prevent the second, but then figures would never add up.
+learns the outcome of the remaining one. Added noise would prevent the latter, but then the figures would not add up.
 
 ``docs/decisions/0008-published-figures.md`` has the full argument. A test acts as an adversary that combines all
 answers by linear algebra and searches for small cells.

@@ -151,8 +151,8 @@ def opened(form: PostedForm) -> bool:
     """
     Return whether the choices were opened before this answer.
 
-    Without scripts the notice cannot say it, but its button that saves is among the choices. A panel has such a button,
-    too, and says that it has no choices.
+    A notice without scripts cannot report it, but its save button is among the choices, so whoever used that button had
+    opened them. A panel also has a save button but no choices, and its form contains ``no``.
     """
     return form.opened == "yes" or (form.asked is RequestedAction.SAVE and form.opened != "no")
 

@@ -1,5 +1,6 @@
 """
-The visitor's own record: view, download, verify and erase it. The pages need no scripts and only the cookie.
+The visitor's own record: view, download, verify and erase it. The pages work without scripts, and identify the
+visitor by the cookie alone.
 
 ============================  ===================================================
 GET /receipt                  the stored data, how long they are kept, and the actions

@@ -29,15 +29,15 @@ that the store is at fault, not the entries, so the pass ends.
 **Erasure.** Erasing a receipt must also erase an entry that is still on its way to the store. So the spool keeps a
 marker, an entry with Act.ERASE, until the receipt has been erased in the store twice, :data:`SETTLED` seconds apart.
 The second erasure catches a call that timed out before the first one and arrived after it. An erasure on another
-machine does not see this spool; by the mark that it leaves in the store the replay knows to drop the entry.
+machine does not see this spool, but it leaves a mark in the store, so the replay drops the entry.
 
 **The breaker.** While the store is down, each call would cost every visitor 25 ms. So calls go through a circuit
 breaker: after a failure it lets one probe through at a time and fails all others immediately
 (:mod:`consent_mw.records.spool.breaker`).
 
-**Counts.** Adding them twice would count twice, so they are the one thing that is not sent until it is acknowledged:
-they leave the spool first, and are put back if the store fails. A process that is killed in between loses them. Counts
-whose day has ended in the meantime are added to the day on which they are sent.
+**Counts.** Adding them twice would count twice. So, unlike all else, they leave the spool before they are sent, and
+are put back if the store fails. A process that is killed in between loses them. Counts whose day has ended in the
+meantime are added to the day on which they are sent.
 
 **What bypasses the spool.** Sealing, verifying and exports use only the store: spooled entries are not in the ledger
 yet, and not proved yet.
@@ -238,8 +238,8 @@ class SpooledRecords:
         Send the spooled entries to the store, and return how many it accepted.
 
         Args:
-            marks: Returns the numbers that the mark of a receipt may have: what another machine has erased meanwhile is
-                dropped.
+            marks: Returns the numbers that the mark of a receipt may have, so that receipts that another machine
+                has erased meanwhile are dropped.
 
         Returns 0 if the store cannot be reached, or another process is replaying.
 
@@ -462,7 +462,7 @@ class SpooledRecords:
 
 
 def _checked(what: Callable[[], T]) -> T:
-    """Call ``what``. A configuration mistake that appears only at run time must not stop the site."""
+    """Call ``what``; a configuration mistake at run time becomes a RecordsError, so that it does not stop the site."""
     try:
         return what()
     except ConfigError as error:
