@@ -356,7 +356,7 @@ def marks_of(known: Mapping[str, Service], field: str) -> Iterator[tuple[str, st
 
 
 def host_rules_near(known: Mapping[str, Service], rule: str) -> Iterator[tuple[str, str]]:
-    """Yield the rules for hosts of all services that may match the same address as a rule, likewise."""
+    """Yield the host rules of all services that may match the same address as a rule, with the services' ids."""
     index, own = parts_of(known)
     yield from ((text, service.id) for service in own.values() for text in service.hosts)
     if index is not None:

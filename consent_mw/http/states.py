@@ -15,7 +15,7 @@ __all__ = ["TRANSITIONS", "Event", "ExchangeState", "Outcome"]
 
 
 class ExchangeState(Enum):
-    """Where an exchange is."""
+    """The states of an exchange."""
 
     # Members are looked up for every response. Identity is a valid hash, and faster than Enum's hash of the name.
     __hash__ = object.__hash__
@@ -29,7 +29,7 @@ class ExchangeState(Enum):
 
 
 class Event(Enum):
-    """What can happen to an exchange."""
+    """The events of an exchange."""
 
     # Members are looked up for every response. Identity is a valid hash, and faster than Enum's hash of the name.
     __hash__ = object.__hash__
@@ -49,7 +49,7 @@ class Event(Enum):
 
 
 class Outcome(Enum):
-    """What happens if there is no next state."""
+    """The outcomes of events that lead to no other state."""
 
     #: The event has no effect: the state stays, and nothing goes out.
     IGNORED = "ignored"
@@ -67,7 +67,7 @@ _OVER: _Row = dict.fromkeys((_E.PASS, _E.REWRITE, _E.REFUSE, _E.RESTART), _O.MIS
 #: Only a page that is being rewritten can turn out to be unreadable.
 _READABLE: _Row = {_E.UNREADABLE: _O.MISUSE, _E.BROKEN: _O.MISUSE}
 
-#: What follows from each event in each state; every pair is here.
+#: The next state, or the outcome, for every pair of a state and an event.
 TRANSITIONS: Mapping[ExchangeState, _Row] = {
     # There is no body before a head.
     _S.NEW: {**_STARTS, **_READABLE, _E.FEED: _O.IGNORED, _E.FINISH: _S.DONE, _E.ABANDON: _S.DEAD},

@@ -55,7 +55,7 @@ LONGEST_REFERENCE = 256
 LONGEST_KEY = 64
 #: The most states, open elements in them, and steps that are kept, in all.
 _MOST_KEPT = 20_000
-#: What a page starts with, what each piece earns, and what a state costs besides its open elements.
+#: The credit of a new page, the credit that each piece earns, and the cost of a state besides its open elements.
 _FIRST_CREDIT = 4_096
 _EARNED = 4
 _COST = 16
@@ -149,7 +149,14 @@ class KnownSteps:
 
 
 class StepBounds(NamedTuple):
-    """What a call may pass over: pieces of so many bytes, and steps of the trees' walks, which each tag adds to."""
+    """
+    The limits of one call.
+
+    Args:
+        longest: The size of the longest piece that may be passed over, in bytes.
+        allowance: The steps that the trees' walks may take.
+        for_tag: The steps that each tag adds to the allowance.
+    """
 
     longest: int
     allowance: int

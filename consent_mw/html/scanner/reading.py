@@ -81,7 +81,7 @@ _NOSCRIPT_TAIL = 11
 
 
 class Readings(Page, History, Protocol):
-    """What a reading needs of the rewriter, which follows all readings."""
+    """The part of the rewriter that a reading uses; the rewriter follows all readings."""
 
     def fork(self, reading: Reading) -> None:
         """Follow one more reading."""
