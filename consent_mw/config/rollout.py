@@ -88,4 +88,4 @@ def asked_before(reader: ConfigReader, site: Site, file: str, load: Callable[[st
         if getattr(before, name) != getattr(site, name):
             what = f"site.{name} differs between the two files, but they are one site."
             reader.add_problem(place, what, f"Change the question in one step, and {name} in another.")
-    return replace(before, hosts=(), takes_effect=site.takes_effect)
+    return replace(before, hosts=(), takes_effect=site.takes_effect, outgoing=True)

@@ -324,6 +324,8 @@ class Site:
     #: None if it takes effect at once.
     takes_effect: int = 0
     before: Site | None = None
+    #: Whether this is the question that is asked until another one takes effect.
+    outgoing: bool = False
     #: Called after a choice was recorded.
     on_change: Callable[..., object] | None = None
     #: Whether tags and requests that scripts create at run time are held as well.
@@ -449,6 +451,14 @@ class Site:
         Suspects are not part of it; see :attr:`suspects_digest`.
         """
         return self.revision if self.takes_effect and not self.learning else ""
+
+    def accepts(self, asked: str) -> bool:
+        """
+        Return whether a grant in answer to this revision is one to this site's question.
+
+        A form that names no revision was made before the machine knew of a later question, so it asked the earlier one.
+        """
+        return asked == self.revision if asked else self.outgoing or not self.asked
 
 
 class Action(Enum):

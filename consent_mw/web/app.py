@@ -144,7 +144,7 @@ def create_app(context: WebContext) -> Flask:
         chosen = choice_of(visit.site, form, gpc=gpc, granted_before=bool(visit.receipt))
         if chosen is None:
             raise Refused(400)  # (3)
-        if (chosen.purposes or chosen.services) and visit.site.asked and form.revision not in ("", visit.site.asked):
+        if (chosen.purposes or chosen.services) and not visit.site.accepts(form.revision):
             return _outdated(visit.back(form.back))
         record = _record(context, visit.site, chosen, gpc)  # (4)
         if taken is not None and taken.day is not None:

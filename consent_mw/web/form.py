@@ -78,7 +78,8 @@ class PostedForm:
         held: The signed choice whose record should be erased.
         once: Services whose embeds should be shown for one page view.
         shown: Which suspects the notice named (:attr:`consent_mw.core.model.Site.suspects_digest`).
-        revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty for any.
+        revision: The revision that the notice asked about (:attr:`consent_mw.core.model.Site.asked`); empty if it named
+            none.
         stopped: Hosts that the guard stopped in the page, as the browser says; they may be anything.
         opened: ``yes`` or ``no``: whether the visitor had opened the choices; other texts say nothing about it.
         wording: The wording of the notice that was answered; empty in forms without one.

@@ -112,7 +112,7 @@ class Server:
     def __init__(
         self,
         folder: Path,
-        config: Mapping[str, object],
+        config: Mapping[str, object] | str,
         *,
         workers: int = 4,
         options: tuple[str, ...] = (),

@@ -39,9 +39,9 @@ SOON = 3600
 class Visitor:
     """A visitor who uses several machines with one cookie."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: bytes = b"") -> None:
         self.cookie = ""
-        self.page = b""
+        self.page = page
 
     def asked_by(self, server: Server) -> bool:
         """Open a page, and return whether it asks."""
@@ -144,10 +144,16 @@ def test_nobody_is_asked_twice_while_machines_get_another_question(machines: Mac
 
 def test_a_notice_from_before_grants_nothing_after_the_change(machines: Machines) -> None:
     """A visitor who accepts the old question after the change is asked the new one; a refusal is always valid."""
-    visitor, refuser = Visitor(), Visitor()
+    visitor, refuser, early = Visitor(), Visitor(), Visitor()
     assert visitor.asked_by(machines.first)
     assert refuser.asked_by(machines.first)
+    # The machine without the change names no question in its forms: until the change they ask the old one.
+    assert early.asked_by(machines.all[0])
+    copied = Visitor(early.page)
+    assert copied.accept(machines.first)
     machines.set_clock("first", SOON + 60)
+    assert not early.accept(machines.first)
+    assert early.asked_by(machines.first)
     assert not visitor.accept(machines.first)
     assert visitor.asked_by(machines.first)
     assert visitor.accept(machines.first)
