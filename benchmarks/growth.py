@@ -36,7 +36,6 @@ from consent_mw.core.seal import Seal
 from consent_mw.core.seal import in_order
 from consent_mw.core.seal import merkle_root
 from consent_mw.proof.export import json_lines
-from consent_mw.proof.sealing import MOST
 from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.signing import sign
 from consent_mw.proof.verifying import Checkpoint
@@ -51,11 +50,15 @@ RECORD_DAYS = 540
 HEAD = ("what", "result")
 
 
-def entries_of(number: int, days: int, total: int) -> list[Entry]:
+#: The entries of one seal, as the stores take them.
+SEALED = {"postgres": 5_000, "cluster": 500}
+
+
+def entries_of(number: int, days: int, total: int, most: int) -> list[Entry]:
     """Return the entries of one seal, which are always the same; seals are spread evenly over the days before today."""
     chance = random.Random(number)
-    size = min(MOST, total - (number - 1) * MOST)
-    day = TODAY - days + (number - 1) * MOST * days // total
+    size = min(most, total - (number - 1) * most)
+    day = TODAY - days + (number - 1) * most * days // total
     base = Entry(
         SITE, "", Act.ACCEPT, day, "0123456789ab",
         frozenset({"analytics", "embeds"}), frozenset({"google-analytics", "youtube"}), language="en",
@@ -63,11 +66,11 @@ def entries_of(number: int, days: int, total: int) -> list[Entry]:
     return in_order([replace(base, receipt=f"{chance.getrandbits(128):032x}"[:22]) for _ in range(size)])
 
 
-def chain(entries: int, days: int) -> Iterator[tuple[Seal, list[Entry]]]:
+def chain(entries: int, days: int, most: int) -> Iterator[tuple[Seal, list[Entry]]]:
     """Yield the seals of a ledger with their entries."""
     head = NO_SEAL
-    for number in range(1, -(-entries // MOST) + 1):
-        listed = entries_of(number, days, entries)
+    for number in range(1, -(-entries // most) + 1):
+        listed = entries_of(number, days, entries, most)
         leaves = tuple(entry.leaf for entry in listed)
         seal = Seal(SITE, number, listed[0].day + 1, len(leaves), merkle_root(leaves), head, leaves)
         seal = replace(seal, signature=sign(seal, KEYS))
@@ -113,7 +116,7 @@ def load_postgres(url: str, entries: int, days: int) -> None:
     into = f"COPY ledger ({columns}, month) FROM STDIN".encode()
     with psycopg.connect(url, options=path) as connection, psycopg.connect(url, options=path) as other:  # noqa: SIM117
         with connection.cursor() as cursor, cursor.copy(into) as copy:
-            for seal, listed in chain(entries, days):
+            for seal, listed in chain(entries, days, SEALED["postgres"]):
                 month = months.month_of(seal.day)
                 copy.write(
                     "".join(
@@ -158,7 +161,7 @@ def load_redis(url: str, entries: int, days: int) -> None:
     names = keys.Keys(SITE)
     with closing(RedisRecords(url, site=SITE)) as records:
         link = records._link
-        for seal, listed in chain(entries, days):
+        for seal, listed in chain(entries, days, SEALED["cluster"]):
             index: list[str | bytes | int] = ["ZADD", names.index]
             places: list[str | bytes | int] = ["HSET", names.sealed(seal.number)]
             for place, entry in enumerate(listed):
@@ -258,10 +261,10 @@ def measure(store: str, entries: int, days: int, progress: Callable[[str], None]
             described = load_site({"site": {"id": SITE}})
             taken, lines = timed(lambda: sum(1 for _ in json_lines(records, described)))
             yield "export, JSON Lines", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
-            taken, erased = timed(lambda: records.erase(entries_of(7, days, entries)[0].receipt, TODAY))
+            taken, erased = timed(lambda: records.erase(entries_of(7, days, entries, SEALED[store])[0].receipt, TODAY))
             assert erased == 1
             yield "erase one receipt", f"{taken:.2f} s"
-            before = entries_of(1, days, entries)[0].day + 3
+            before = entries_of(1, days, entries, SEALED[store])[0].day + 3
             taken, purged = timed(lambda: records.purge(before))
             yield f"purge {purged:,} entries, those of a day or two", f"{taken:.1f} s"
             before = TODAY - days // 2

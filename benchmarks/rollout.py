@@ -58,7 +58,7 @@ from tests.faults.harness import empty_spool
 HEAD = ("phase", "requests", "asked", "grants", "refusals", "broken", "median, ms", "99 %, ms", "restarts, s")
 #: Requests before and after the rounds, and seconds in which a machine that left service ends its requests.
 ENOUGH, DRAIN = 500, 0.5
-#: The time limit for a round, in seconds.
+#: Seconds until the question takes effect; more if the round before shows that the machines need it.
 ROUND = 60.0
 THREADS = 6
 #: Visitors that a thread remembers, and the pause between its requests in seconds.
@@ -397,7 +397,7 @@ def roll_out(url: str, folder: Path, *, at_once: bool) -> Iterator[tuple[str, ..
         name = machines[0].run("keys", "list").split()[1]
         promoted = machines[0].run("keys", "promote", name).split("\n")[0]
         assert promoted.split() == [KEYS[0], new]
-        begin = time.time() + ROUND
+        begin = time.time() + max(ROUND, 2 * sum(restarts))
         moment = datetime.fromtimestamp(begin, UTC).isoformat()
 
         def bring_question(machine: Machine) -> None:

@@ -29,15 +29,14 @@ from consent_mw.proof.verifying import Verification
 from consent_mw.proof.verifying import verify
 from consent_mw.records import Ledger
 
-__all__ = ["MOST", "Finding", "FindingKind", "Verification", "seal_new", "verify"]
-
-#: The most entries in one seal.
-MOST = 5_000
+__all__ = ["Finding", "FindingKind", "Verification", "seal_new", "verify"]
 
 
 def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int, whole_days: bool = False) -> int:
     """
-    Seal up to :data:`MOST` new entries, and return their number; 0 if there are none or another process was faster.
+    Seal new entries, and return their number; 0 if there are none or another process was faster.
+
+    One call seals no more than the store takes at once (:meth:`~consent_mw.records.Ledger.most_in_seal`).
 
     Args:
         site: The site's id.
@@ -49,7 +48,7 @@ def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int, w
     Raises:
         RecordsError: if the store fails.
     """
-    entries = in_order(records.unsealed(MOST, today if whole_days else None))
+    entries = in_order(records.unsealed(records.most_in_seal(), today if whole_days else None))
     if not entries:
         return 0
     last = records.last_seal()

@@ -116,6 +116,10 @@ class Ledger(Protocol):
         """Return up to ``limit`` unsealed entries and tombstones by receipt, but none of ``day`` or the next day."""
         ...
 
+    def most_in_seal(self) -> int:
+        """Return how many entries one seal may have, so that storing it holds up nobody else."""
+        ...
+
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """
         Store a seal, and mark each entry with its number and its place in ``entries``, all or nothing.

@@ -58,6 +58,8 @@ PAGE = 1000
 SEALS = 50
 #: Seals that are purged in one transaction: up to 25,000 entries.
 PURGE = 5
+#: The most entries in one seal.
+SEALED = 5_000
 
 
 _VALUES = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
@@ -254,6 +256,10 @@ class SqlRecords(ABC):
         first, last = (1, 0) if day is None else (day, day + 1)
         with self._reading(slow=True) as session:
             return [kept_of(self.site, row).entry for row in session.rows(query, self.site, first, last, limit)]
+
+    def most_in_seal(self) -> int:
+        """Return the most entries that one seal may have."""
+        return SEALED
 
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Store a seal and mark its entries, or return False with nothing changed."""

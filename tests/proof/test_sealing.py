@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 
 from consent_mw.core.seal import Kept
-from consent_mw.proof import sealing
-from consent_mw.proof.sealing import MOST
 from consent_mw.proof.sealing import Verification
 from consent_mw.proof.sealing import seal_new
 from consent_mw.records import open_records
+from consent_mw.records import sql
 from tests.records.books import KEYS
 from tests.records.books import RECORD_DAYS
 from tests.records.books import SITE
@@ -76,8 +75,9 @@ def multiply(book: Book, count: int) -> None:
 
 def test_one_seal_takes_a_bounded_number(book: Book) -> None:
     """Entries beyond the limit are left for the next seal."""
-    multiply(book, MOST)
-    assert [book.seal(), book.seal()] == [MOST, 1]
+    most = book.store.most_in_seal()
+    multiply(book, most)
+    assert [book.seal(), book.seal()] == [most, 1]
 
 
 def test_who_loses_the_race_changes_nothing(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_a_grant_during_a_verification_is_no_finding(book: Book, monkeypatch: py
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_ledger(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times the entries, in ten times the seals, are verified in the same memory."""
-    monkeypatch.setattr(sealing, "MOST", 200)
+    monkeypatch.setattr(sql, "SEALED", 200)
 
     def peak(count: int) -> int:
         multiply(book, count)

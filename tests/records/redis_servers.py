@@ -102,6 +102,12 @@ class Server:
         """The host and port, as in a URL."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def client(self, **options: Any) -> redis.Redis:
         """Return a client of redis-py for this server."""
         options = {"password": self._password, "socket_timeout": 5, "protocol": 2, **options}

@@ -217,15 +217,19 @@ return 1
 PURGE = _script(r"""
 local number = ARGV[1]
 local found = redis.call('HGETALL', KEYS[2])
+local members = {}
 for at = 1, #found, 2 do
   local kept = found[at + 1]
   local receipt = string.find(kept, '\0', 1, true)
   local step = receipt and string.find(kept, '\0', receipt + 1, true)
   if step then
-    redis.call('ZREM', KEYS[1], string.sub(kept, 1, step) .. number .. '/' .. found[at])
+    table.insert(members, string.sub(kept, 1, step) .. number .. '/' .. found[at])
   end
 end
-redis.call('DEL', KEYS[2])
+for first = 1, #members, 1000 do
+  redis.call('ZREM', KEYS[1], unpack(members, first, math.min(first + 999, #members)))
+end
+redis.call('UNLINK', KEYS[2])
 redis.call('HDEL', KEYS[3], number)
 redis.call('ZREM', KEYS[4], number)
 redis.call('SET', KEYS[5], '1')

@@ -308,6 +308,10 @@ class SpooledRecords:
         """Return unsealed entries of the remote store."""
         return self._ask(lambda remote: remote.unsealed(limit, day))
 
+    def most_in_seal(self) -> int:
+        """Return the most entries that one seal of the remote store may have."""
+        return self._ask(lambda remote: remote.most_in_seal())
+
     def add_seal(self, seal: Seal, entries: Sequence[Entry]) -> bool:
         """Add a seal in the remote store."""
         return self._ask(lambda remote: remote.add_seal(seal, entries))

@@ -164,7 +164,7 @@ def test_what_was_erased_leaves_the_disk() -> None:
 
 
 def test_a_seal_over_five_thousand_entries_is_kept() -> None:
-    """The largest possible seal is stored by one script, and comes back complete."""
+    """The largest seal of older versions is stored by one script, and comes back complete."""
     entries = in_order([a_grant(f"{number:022}") for number in range(5000)])
     with (
         redis_servers.standalone() as started,
@@ -176,6 +176,25 @@ def test_a_seal_over_five_thousand_entries_is_kept() -> None:
         assert store.add_seal(seal, entries)
         assert ([kept.entry for kept in store.sealed(1)], store.seals()) == (entries, [seal])
         assert (store.purge(DAY + 1), list(store.entries())) == (5000, [])
+
+
+def test_seals_of_older_versions_and_small_ones_are_one_chain(
+    store: RedisRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seal has no more entries than the server stores quickly; a larger one from before is verified and purged."""
+    keys = ("k" * 40,)
+    with monkeypatch.context() as older:
+        older.setattr("consent_mw.records.redis.SEALED", 7)
+        for number in range(7):
+            store.append(a_grant(f"old-{number}", notice=""))
+        assert seal_new(store, site=SITE, keys=keys, today=DAY) == 7
+    monkeypatch.setattr("consent_mw.records.redis.SEALED", 2)
+    for number in range(5):
+        store.append(a_grant(f"new-{number}", notice=""))
+    made = [seal_new(store, site=SITE, keys=keys, today=DAY + 1) for _ in range(4)]
+    found = verify(store, site=SITE, keys=keys, today=DAY + 1, record_days=540)
+    assert (made, found.finding, found.entries) == ([2, 2, 1, 0], None, 12)
+    assert (store.purge(DAY + 1), len(list(store.entries())), list(store.dangling())) == (7, 5, [])
 
 
 def test_an_entry_is_never_out_of_sight(deployment: Deployment, store: RedisRecords) -> None:
