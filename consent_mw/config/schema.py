@@ -102,6 +102,21 @@ def _place(value: object) -> object:
     return text
 
 
+def _store_remedy(scheme: str) -> str:
+    """Return what to write instead of an unknown scheme of a store; empty if it was meant to be a file."""
+    words = set(re.split(r"[^a-z0-9]+", scheme.lower()))
+    if words & {"postgresql", "postgres", "pgsql", "psql"}:
+        return 'Write "postgresql://user:password@host/database".'
+    if words & {"redis", "rediss", "valkey", "unix"}:
+        return (
+            'Write "redis://host:6379/0", "rediss://…" for TLS, "redis+sentinel://…" or "redis+cluster://…"; '
+            "Redis is not reached by a Unix socket."
+        )
+    if words & {"sqlite", "sqlite3", "file", ""} or "/" in scheme or "." in scheme:
+        return ""
+    return 'Name a store in SQLite ("sqlite:///consent.db"), PostgreSQL ("postgresql://…") or Redis ("redis://…").'
+
+
 def _records(value: object) -> object:
     text = checks.text(value)
     scheme, mark, rest = text.partition("://")
@@ -117,7 +132,7 @@ def _records(value: object) -> object:
         return text
     if scheme != "sqlite" or not mark:
         shown = f"{scheme}://…" if mark else text
-        raise checks.ValueProblem(f"{shown!r} is not a known kind of store.", example)
+        raise checks.ValueProblem(f"{shown!r} is not a known kind of store.", _store_remedy(scheme) or example)
     if not rest.startswith("/"):
         raise checks.ValueProblem("The path of a file needs three slashes before it.", example)
     if rest in ("/", "/:memory:") or rest.endswith("/"):

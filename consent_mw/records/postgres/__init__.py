@@ -46,6 +46,7 @@ from consent_mw.records.postgres import months
 from consent_mw.records.postgres.batches import Batches
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
+from consent_mw.records.remedies import server_remedy
 from consent_mw.records.rows import NEW
 from consent_mw.records.rows import Row
 from consent_mw.records.rows import Value
@@ -63,8 +64,7 @@ _log = logging.getLogger("consent_mw")
 
 #: Seconds that an operation may take while a visitor waits for it.
 WAIT = 0.4
-#: Seconds of silence after which sealing, publishing and reading the whole ledger give up; also the timeout
-#: at start-up.
+#: Seconds of silence after which sealing, publishing and reading the whole ledger give up, and start-up, too.
 SLOW_WAIT = 3.0
 #: The same for queries that read thousands of rows at once, and that no visitor waits for.
 BULK_WAIT = 60.0
@@ -318,7 +318,7 @@ class _Database:
                 yield link
         except (psycopg.Error, OSError, OverflowError, ValueError, zlib.error) as error:
             # Not the error itself: its detail may contain a row.
-            raise RecordsError(f"The records in {self.name} cannot be used: {_plain(error)}.") from None
+            raise RecordsError(f"The records in {self.name} cannot be used: {_plain(error)}") from None
 
     def close(self) -> None:
         self._closed = True
@@ -457,9 +457,8 @@ def _found(link: PooledConnection, what: LiteralString) -> bool:
 
 def _lock_key(name: str) -> int:
     """Return PostgreSQL's number for an advisory lock; the application may use other locks."""
-    return int.from_bytes(
-        hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
-    )
+    digest = hashlib.sha256(b"consent_mw " + name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 #: The lock for changes of the schema.
@@ -495,5 +494,6 @@ def _forgets(name: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    """Return the first line of PostgreSQL's message, without the detail."""
-    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
+    """Return the first line of PostgreSQL's message, without the detail, and what to do."""
+    text = (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
+    return f"{text}.{server_remedy(text)}"

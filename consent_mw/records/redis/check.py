@@ -18,6 +18,7 @@ from consent_mw.records.redis.keys import Keys
 from consent_mw.records.redis.link import RedisLink
 from consent_mw.records.redis.link import Unfit
 from consent_mw.records.redis.link import reason
+from consent_mw.records.remedies import server_remedy
 
 __all__ = ["fit", "link_to", "newer", "store_errors"]
 
@@ -31,7 +32,8 @@ def store_errors(address: Address) -> Iterator[None]:
         yield
     except RedisError as error:
         # Not chained: the message of redis-py may contain the arguments of the command.
-        raise RecordsError(f"The records in {address.shown} cannot be used: {reason(error, address)}.") from None
+        why = reason(error, address)
+        raise RecordsError(f"The records in {address.shown} cannot be used: {why}.{server_remedy(why)}") from None
     except UnicodeEncodeError as error:
         raise RecordsError(f"The records in {address.shown} cannot hold this text: {error.reason}.") from error
     except (ValueError, TypeError, zlib.error) as error:

@@ -102,7 +102,7 @@ class Breaker:
         """Return the state of this process: a forked process inherits the cool-down, but not locks and threads."""
         state = self._state
         if state.process != os.getpid():
-            state = self._state = _BreakerState(state.pause, state.until)
+            state = self._state = _BreakerState(state.pause, state.until, state.why)
         return state
 
     def _enter(self, state: _BreakerState) -> bool:
@@ -111,7 +111,7 @@ class Breaker:
             if not state.pause:
                 return False
             if state.trying or self._clock() < state.until:
-                raise Unavailable("The records could not be reached a moment ago.")
+                raise Unavailable(f"The records could not be reached a moment ago.{state.why}")
             state.trying = True
             return True
 
@@ -129,6 +129,7 @@ class Breaker:
                 if opens or trying:
                     state.pause = min(max(PAUSE, state.pause * 2), LONGEST_PAUSE)
                     state.until = self._clock() + state.pause
+                    state.why = f" {error}" if isinstance(error, ConsentError) else ""
             self._leave(state, trying)
             if opens:
                 self._changed(error)
@@ -172,12 +173,14 @@ class _Attempt(Generic[T]):
 class _BreakerState:
     """The state of one process, and its threads."""
 
-    def __init__(self, pause: float = 0.0, until: float = 0.0) -> None:
+    def __init__(self, pause: float = 0.0, until: float = 0.0, why: str = "") -> None:
         self.process = os.getpid()
         self.lock = threading.Lock()
         #: The last cool-down in seconds; 0 while the breaker is closed.
         self.pause = pause
         self.until = until
+        #: Why the last call failed, after a space.
+        self.why = why
         self.trying = False
         #: Pending calls whose callers have stopped waiting.
         self.late = 0

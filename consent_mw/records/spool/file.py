@@ -48,6 +48,7 @@ class SpoolFile(SqliteRecords):
 
     SETTING = "spool"
     CONTENT = "The spooled records"
+    RENEWED = "Then start the site, which makes a new one, and try: consent-mw spool take, with the old file."
 
     def empty(self) -> bool:
         """Return whether the spool is empty."""

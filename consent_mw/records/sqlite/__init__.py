@@ -33,6 +33,7 @@ class SqliteRecords(SqliteFile, SqlRecords):
     )
     SETTING = "records"
     CONTENT = "The records"
+    RENEWED = "Then restore a backup: consent-mw ledger restore FILE."
 
     def _transaction(self, *, alone: bool) -> AbstractContextManager[Session]:
         """Lend a transaction; a file has one writer at a time anyway."""

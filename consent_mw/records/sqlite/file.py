@@ -27,6 +27,7 @@ from typing import ClassVar
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
+from consent_mw.records.remedies import file_remedy
 from consent_mw.records.rows import Row
 from consent_mw.records.rows import Value
 from consent_mw.records.sql import script
@@ -70,6 +71,8 @@ class SqliteFile:
     MIGRATIONS: ClassVar[tuple[str, ...]]
     SETTING: ClassVar[str]
     CONTENT: ClassVar[str]
+    #: What to do once a damaged file is out of the way, as a sentence.
+    RENEWED: ClassVar[str] = "Then start the site, which makes a new one."
 
     def __init__(self, path: str, *, site: str = "site") -> None:
         self.path = os.path.abspath(path)
@@ -155,7 +158,8 @@ class SqliteFile:
         try:
             yield
         except (sqlite3.Error, OSError, OverflowError, ValueError, zlib.error) as error:
-            raise RecordsError(f"{self.CONTENT} in {self.path} cannot be used: {error}.") from error
+            remedy = file_remedy(error, self.path, self.RENEWED)
+            raise RecordsError(f"{self.CONTENT} in {self.path} cannot be used: {error}.{remedy}") from error
 
     def _check_folder(self) -> None:
         """Raise if no file can be created."""
