@@ -52,13 +52,18 @@ _SERVER = tuple(
             "GRANT CREATE ON DATABASE.",
         ),
         (
-            r"read-only transaction|recovery is in progress",
+            r"read-only transaction|session is read-only|recovery is in progress",
             "Name a server that takes writes: the primary, and a user without default_transaction_read_only.",
         ),
         (
             r"too many (clients|connections)|remaining connection slots",
             "Each process needs up to four connections: raise max_connections or the limit of the user, or put "
             "PgBouncer in between.",
+        ),
+        (
+            r"refuses the user or the password",
+            "Correct them in the setting records, percent-encoded, or allow the user what it needs: "
+            "ACL SETUSER … ~{cmw:* +@all.",
         ),
         (r"no space left|could not extend file|disk full", "Free space on the disk of the server."),
         (r"db index is out of range|invalid db index", "Write a smaller number at the end of the setting records."),

@@ -41,6 +41,8 @@ SAID = (
     ("permission denied for schema consent_mw", "USAGE of the schema"),
     ("permission denied for database shop", "GRANT CREATE"),
     ("cannot execute INSERT in a read-only transaction", "takes writes"),
+    ("session is read-only", "takes writes"),
+    ("the server refuses the user or the password, or does not allow them what is needed", "ACL SETUSER"),
     ('FATAL:  too many connections for role "shop"', "PgBouncer"),
     ("could not extend file: No space left on device", "Free space"),
     ("DB index is out of range", "smaller number"),
