@@ -27,6 +27,8 @@ _log = logging.getLogger("consent_mw")
 #: Minimum length: shorter keys can be guessed, or are placeholders that nobody replaced.
 MIN_KEY = 32
 NEW_KEY = "Make a key with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+#: A new key in the place of a lost one would ask every visitor again, and leave the seals without a key.
+_FORMER = "Put the former key back, if there was one: choices and seals are checked with it. For a new site only:"
 
 
 def load_keys(site: Site, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ def keys_in(where: str, text: str) -> tuple[str, ...]:
         if len(key) < MIN_KEY
     ]
     if not keys:
-        problems = [Problem(where, "It holds no key.", f"Remove it, or put a key in it. {NEW_KEY}")]
+        problems = [Problem(where, "It holds no key.", f"{_FORMER} {NEW_KEY}")]
     if problems:
         raise ConfigError(problems)
     return keys
@@ -98,11 +100,12 @@ def _read_or_make(file: str, variable: str) -> tuple[str, ...]:
         made = not os.path.exists(file)
         if made:
             _make(file, variable)
-        with open(file, encoding="ascii") as stream:
+        with open(file, encoding="utf-8-sig") as stream:  # some editors put a byte order mark before the text
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
             text = stream.read()
-    except UnicodeDecodeError:
-        raise ConfigError([Problem(file, "The key file is not text.", f"Replace its content. {NEW_KEY}")]) from None
+            text.encode("ascii")
+    except UnicodeError:
+        raise ConfigError([Problem(file, "The key file is not text.", f"{_FORMER} {NEW_KEY}")]) from None
     except OSError as error:
         what = f"The key file can neither be read nor made: {error.strerror or type(error).__name__}."
         remedy = (

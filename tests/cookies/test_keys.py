@@ -135,6 +135,25 @@ def test_a_bad_key_file_is_told(content: bytes, mode: int, what: str, tmp_path: 
     assert [(found.where, found.what) for found in caught.value.problems] == [(str(file), what)]
 
 
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf%b", b"%b\r\n", b"\n\n  %b  \n", b"\xef\xbb\xbf%b\r\n\r\n"])
+def test_a_key_file_that_was_edited_by_hand_is_read(content: bytes, tmp_path: Path) -> None:
+    """What editors add to a text is no part of a key: with another key every visitor would be asked again."""
+    file = tmp_path / "consent.key"
+    file.write_bytes(content % NEW.encode())
+    file.chmod(0o600)
+    assert load_keys(site_at(tmp_path), {}) == (NEW,)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, ("é" * 40).encode()])
+def test_who_lost_the_key_is_told_to_put_it_back(content: bytes, tmp_path: Path) -> None:
+    """A new key is no remedy where an old one has signed."""
+    file = tmp_path / "consent.key"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="Put the former key back"):
+        load_keys(site_at(tmp_path), {})
+
+
 def test_a_key_file_without_a_folder_is_told(tmp_path: Path) -> None:
     """A missing folder is told with the setting that names it."""
     with pytest.raises(ConfigError, match="Let the setting records name a file in a folder"):
