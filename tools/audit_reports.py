@@ -38,8 +38,8 @@ from consent_mw import ConsentMiddleware
 from consent_mw import config
 from consent_mw.audit.browser import LivePlan
 from consent_mw.audit.browser import browse
-from consent_mw.audit.browser import launched
 from consent_mw.audit.browser_findings import add_browser
+from consent_mw.audit.browser_start import launched
 from consent_mw.audit.findings import AuditReport
 from consent_mw.audit.findings import reached
 from consent_mw.audit.findings import report_of

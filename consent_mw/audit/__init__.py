@@ -18,6 +18,7 @@ The result is a :class:`~consent_mw.audit.findings.AuditReport`, which :mod:`con
 :mod:`consent_mw.audit.pages`         reads one response: what loads, what is held, where it leads
 :mod:`consent_mw.audit.passes`        the visitors, and the crawl
 :mod:`consent_mw.audit.findings`      the findings, with evidence and remedy
+:mod:`consent_mw.audit.remedies`      what to do about a finding
 :mod:`consent_mw.audit.baseline`      findings that the owner accepts for a time
 :mod:`consent_mw.audit.evidence`      report, requests, pictures, and a manifest of their hashes
 :mod:`consent_mw.audit.aliases`       hosts that are aliases of a vendor's host
@@ -30,14 +31,18 @@ No script runs in this part. If the owner asks for it, the same visitors open th
 scripts do is added to the report.
 
 ==========================================  ======================================================
-:mod:`consent_mw.audit.browser`             starts a browser and runs the visits
+:mod:`consent_mw.audit.browser`             runs the visits
+:mod:`consent_mw.audit.browser_start`       starts a browser
 :mod:`consent_mw.audit.browser_page`        records one view of one page
+:mod:`consent_mw.audit.browser_scripts`     what runs in a page: what it tells, and what a visitor does
+:mod:`consent_mw.audit.storage_watch`       hears what pages tell
 :mod:`consent_mw.audit.browser_views`       the recorded data, and their form in a report
 :mod:`consent_mw.audit.browser_findings`    the findings from a browser
 :mod:`consent_mw.audit.firefox`             an installed Firefox, used like Playwright's browser
 :mod:`consent_mw.audit.firefox_page`        a tab of it, with its elements and requests
 :mod:`consent_mw.audit.bidi`                starts it, and speaks WebDriver BiDi with it
 :mod:`consent_mw.audit.notices`             finds a notice, judges its buttons and presses them
+:mod:`consent_mw.audit.autoconsent`         answers the notices of other tools with a package of the owner's
 ==========================================  ======================================================
 
 ``consent-mw check`` is about the installation: :mod:`consent_mw.audit.installation` examines settings, keys, store and

@@ -3,37 +3,34 @@ Runs the visits of an audit in a real browser.
 
 Each visitor has a fresh profile. The one who never chooses comes twice, with scripts and without. One sends Global
 Privacy Control, and one presses the button that refuses. If the owner lets the audit grant something, another one
-accepts and then withdraws. They open the pages that :mod:`consent_mw.audit.passes` found, and
-:mod:`consent_mw.audit.browser_page` records what each page does.
-
-The browser can reach only the site's own host and allowed hosts: it is started so that no other name resolves. Requests
-to other hosts are still recorded, but what their responses would load is not seen.
+accepts and then withdraws. The first one finds the notice; the others are on the site side by side. They open the pages
+that :mod:`consent_mw.audit.passes` found, and :mod:`consent_mw.audit.browser_page` records what each page does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 import time
-from collections.abc import AsyncIterator
 from collections.abc import Callable
+from collections.abc import Coroutine
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from contextlib import asynccontextmanager
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import cast
 from urllib.parse import urlsplit
 
+from consent_mw.audit.autoconsent import Autoconsent
 from consent_mw.audit.browser_page import LiveBounds
 from consent_mw.audit.browser_page import PageRecorder
-from consent_mw.audit.browser_page import StorageWatch
+from consent_mw.audit.browser_start import CHROMIUM
+from consent_mw.audit.browser_start import FIREFOX
+from consent_mw.audit.browser_start import first_line
+from consent_mw.audit.browser_start import launched
 from consent_mw.audit.browser_views import LivePage
 from consent_mw.audit.notices import OWN
 from consent_mw.audit.notices import NoticeLook
@@ -42,58 +39,32 @@ from consent_mw.audit.notices import press
 from consent_mw.audit.notices import take_back
 from consent_mw.audit.passes import ACCEPT
 from consent_mw.audit.passes import GPC
+from consent_mw.audit.passes import PASSES
 from consent_mw.audit.passes import REJECT
 from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.audit.passes import WITHDRAW
+from consent_mw.audit.storage_watch import StorageWatch
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import AuditTarget
-from consent_mw.errors import ConsentError
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
     from playwright.async_api import BrowserContext
-    from playwright.async_api import Error
-    from playwright.async_api import Playwright
+    from playwright.async_api import Page
     from playwright.async_api import Route
 
-    from consent_mw.audit.firefox import Firefox
+__all__ = ["NO_SCRIPTS", "LivePlan", "LiveWalk", "browse", "walk_in"]
 
-__all__ = [
-    "CHROMIUM",
-    "ENGINES",
-    "FIREFOX",
-    "NO_SCRIPTS",
-    "LivePlan",
-    "LiveWalk",
-    "NoBrowser",
-    "browse",
-    "launched",
-    "walk_in",
-]
-
-CHROMIUM, FIREFOX = "chromium", "firefox"
-#: The browsers that an audit can use.
-ENGINES = (CHROMIUM, FIREFOX)
+#: How many visitors are on the site at once.
+_SIDE_BY_SIDE = 3
 #: Suffix of the name of a pass without scripts.
 NO_SCRIPTS = ", without scripts"
-#: Seconds for closing a profile or a browser.
+#: Seconds for closing a profile.
 _CLOSING = 10.0
 #: Seconds that a step may take beyond the page's own limit.
 _SLACK = 15.0
 _OBJECTING = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
-_CANDIDATES = (
-    "/usr/lib/chromium/chromium",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-)
-_FIREFOXES = ("firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox")
-_HOST = re.compile(r"[A-Za-z0-9.-]+")
-
-
-class NoBrowser(ConsentError):
-    """The browser or Playwright is missing; the message says what to install."""
+_ASKED_AGAIN = "the visitor who refused is asked again on the next page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +81,7 @@ class LivePlan:
         bounds: The limits of each page.
         pictures: Whether to take a screenshot of the first page in each pass.
         state: Initial cookies and storage of each visitor in Playwright's format, such as a login.
+        helper: Answers the notices of other tools; None to use their buttons alone.
     """
 
     seconds: float = 300.0
@@ -120,6 +92,7 @@ class LivePlan:
     bounds: LiveBounds = field(default_factory=LiveBounds)
     pictures: bool = False
     state: Mapping[str, Any] | None = None
+    helper: Autoconsent | None = None
 
 
 @dataclass
@@ -158,94 +131,6 @@ def browse(
     return asyncio.run(run())
 
 
-@asynccontextmanager
-async def launched(
-    origin: str, hosts: Sequence[str], executable: str = "", engine: str = CHROMIUM
-) -> AsyncIterator[Browser]:
-    """
-    Start a browser that can reach only the site and the allowed hosts.
-
-    Args:
-        executable: Path of the browser; empty for the one that is found.
-        engine: One of :data:`ENGINES`.
-
-    Raises:
-        NoBrowser: Playwright or the browser is not installed.
-    """
-    try:
-        from playwright.async_api import async_playwright
-    except ImportError:
-        raise NoBrowser("A browser needs Playwright: pip install 'consent_mw[audit]'.") from None
-    if engine == FIREFOX:
-        async with _firefox(origin, hosts, executable) as firefox:
-            # It has the methods of Playwright's browser that are used here.
-            yield cast("Browser", firefox)
-        return
-    async with async_playwright() as playwright:
-        browser = await _start(playwright, _flags(origin, hosts), executable)
-        try:
-            yield browser
-        finally:
-            with suppress(Exception):  # Playwright's exit ends it at the latest
-                await asyncio.wait_for(browser.close(), _CLOSING)
-
-
-@asynccontextmanager
-async def _firefox(origin: str, hosts: Sequence[str], executable: str) -> AsyncIterator[Firefox]:
-    from playwright.async_api import Error
-
-    try:
-        from consent_mw.audit.firefox import running_firefox
-    except ImportError:
-        raise NoBrowser("Firefox needs websocket-client: pip install 'consent_mw[audit]'.") from None
-    path = executable or next((found for name in _FIREFOXES if (found := shutil.which(name))), None)
-    if path is None:
-        raise NoBrowser("No Firefox was found: install Firefox, or name one with --browser-path.")
-    async with AsyncExitStack() as stack:
-        try:
-            firefox = await stack.enter_async_context(running_firefox(path, _reachable(origin, hosts)))
-        except Error as error:
-            raise NoBrowser(f"{path} did not start: {_first_line(error)}") from None
-        yield firefox
-
-
-def _reachable(origin: str, hosts: Sequence[str]) -> list[str]:
-    """Return the hosts that a browser may reach; ``*`` for all."""
-    own = urlsplit(origin).hostname or "localhost"
-    return list(dict.fromkeys([own, *(host for host in hosts if host == "*" or _HOST.fullmatch(host))]))
-
-
-def _flags(origin: str, hosts: Sequence[str]) -> list[str]:
-    flags = ["--disable-quic", "--disable-component-update"]
-    if "*" not in hosts:
-        rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in _reachable(origin, hosts))])
-        flags.append(f"--host-resolver-rules={rules}")
-    return flags
-
-
-async def _start(playwright: Playwright, flags: list[str], executable: str) -> Browser:
-    from playwright.async_api import Error
-
-    path = executable or next((found for name in _CANDIDATES if (found := shutil.which(name))), None)
-    own = playwright.chromium.executable_path
-    if not executable and os.path.exists(own):
-        path = own
-    if path is None:
-        raise NoBrowser("No Chromium was found: install the package chromium, or run `playwright install chromium`.")
-    why = ""
-    # Chromium's sandbox needs a user that is not root, and namespaces that some containers lack.
-    for sandbox in (True, False) if os.name == "posix" and os.geteuid() else (False,):
-        try:
-            return await playwright.chromium.launch(executable_path=path, args=flags, chromium_sandbox=sandbox)
-        except Error as error:
-            why = _first_line(error)
-    raise NoBrowser(f"{path} did not start: {why}")
-
-
-def _first_line(error: Error) -> str:
-    return error.message.strip().partition("\n")[0][:200]
-
-
 async def walk_in(
     browser: Browser,
     target: AuditTarget,
@@ -268,7 +153,7 @@ async def walk_in(
 
 
 class _Visits:
-    """Runs the visitors one after the other."""
+    """Runs the visitors: first the one who never chooses, who finds the notice, then the others side by side."""
 
     def __init__(
         self,
@@ -299,21 +184,32 @@ class _Visits:
 
             self.found.unseen += [("in Firefox", blind) for blind in BLIND_SPOTS]
         await self._visitor(UNTOUCHED)
-        await self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False)
-        await self._visitor(GPC, objects=True)
+        visits = [self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False), self._visitor(GPC, objects=True)]
+        room = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+        async def made(visit: Coroutine[Any, Any, None]) -> None:
+            async with room:
+                await visit
+
+        await asyncio.gather(*map(made, [*visits, *self._after_a_choice()]))
+        order = [one + more for one in PASSES for more in ("", NO_SCRIPTS)]
+        self.found.pages = dict(sorted(self.found.pages.items(), key=lambda pair: order.index(pair[0])))
+
+    def _after_a_choice(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield the visits of those who choose, as far as the notice allows."""
         notice = self.found.notice
         if notice is None:
             if not self._plan.passes:
                 self.found.unseen.append(("after a choice", "no notice was found in a browser"))
             return
-        if notice.reject is not None:
-            await self._visitor(REJECT, chooses=True)
+        if notice.can(accept=False):
+            yield self._visitor(REJECT, chooses=True)
         else:
             self.found.unseen.append((REJECT, "no button was found that refuses"))
         if notice.tool == OWN and notice.reject is not None:
-            await self._visitor(REJECT + NO_SCRIPTS, chooses=True, scripts=False)
-        if self._plan.accept and notice.accept is not None:
-            await self._visitor(ACCEPT, chooses=True, accepts=True)
+            yield self._visitor(REJECT + NO_SCRIPTS, chooses=True, scripts=False)
+        if self._plan.accept and notice.can(accept=True):
+            yield self._visitor(ACCEPT, chooses=True, accepts=True)
 
     async def _visitor(
         self, name: str, *, scripts: bool = True, objects: bool = False, chooses: bool = False, accepts: bool = False
@@ -332,7 +228,7 @@ class _Visits:
         try:
             if chooses:
                 first = self.found.pages.setdefault(name, [])
-                page = await self._choose(context, watch, name, lambda page: press(page, accept=accepts))
+                page = await self._choose(context, watch, name, lambda page: self._press(page, accepts))
                 if page is None:
                     del self.found.pages[name]
                     return
@@ -411,10 +307,30 @@ class _Visits:
                 await recorder.open(self._plan.bounds)
                 await recorder.visit()
                 if judges:
-                    self.found.notice = await asyncio.wait_for(find_notice(recorder.page), _SLACK)
+                    self.found.notice = await self._find_notice(recorder.page)
                 await self._picture(recorder, name)
+                await recorder.stir()
+                if judges and self.found.notice is None:  # some notices wait for a movement, or for a timer
+                    self.found.notice = await self._find_notice(recorder.page)
+                if name == REJECT:
+                    await self._see_whether_it_asks_again(recorder.page)
 
             seen.append(await self._bounded(recorder, view, name))
+
+    async def _find_notice(self, page: Page) -> NoticeLook | None:
+        return await asyncio.wait_for(find_notice(page, self._plan.helper), _SLACK)
+
+    async def _press(self, page: Page, accepts: bool) -> str:
+        return await press(page, accept=accepts, helper=self._plan.helper)
+
+    async def _see_whether_it_asks_again(self, page: Page) -> None:
+        """Note it if a page shows the notice to the visitor who has refused."""
+        notice = self.found.notice
+        again = await asyncio.wait_for(find_notice(page), _SLACK)
+        if notice is None or again is None or again.tool != notice.tool or again.accept is None:
+            return
+        if _ASKED_AGAIN not in notice.less:
+            notice.less.append(_ASKED_AGAIN)
 
     async def _picture(self, recorder: PageRecorder, name: str) -> None:
         """Take a screenshot of the first page of a pass, if wanted."""
@@ -437,9 +353,13 @@ class _Visits:
                 await recorder.open(self._plan.bounds)
                 await recorder.visit()
                 recorder.forget()
-                done.append(await act(recorder.page))
+                why = await act(recorder.page)
+                if why:  # the notice may wait for a movement, or for a timer
+                    await recorder.stir()
+                    why = await act(recorder.page)
+                done.append(why)
                 await recorder.settle(self._plan.bounds.seconds)
-                await asyncio.sleep(self._plan.bounds.linger)
+                await recorder.stir()
 
             page = await self._bounded(recorder, view, name)
             if done == [""]:
@@ -459,7 +379,7 @@ class _Visits:
             recorder.record.problems.append("the page did not answer any more")
         except Error as error:
             if not recorder.was_closed:
-                recorder.record.problems.append(_first_line(error))
+                recorder.record.problems.append(first_line(error))
         try:
             page = await asyncio.wait_for(recorder.end(), _SLACK)
         except (TimeoutError, Error, AssertionError):

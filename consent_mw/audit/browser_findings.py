@@ -6,10 +6,13 @@ If the markup already led to a finding, the observation becomes evidence for it,
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qs
+from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 from consent_mw.audit import passes
@@ -29,19 +32,21 @@ from consent_mw.audit.findings import finding_id
 from consent_mw.audit.findings import in_order
 from consent_mw.audit.findings import merge
 from consent_mw.audit.findings import outlives
-from consent_mw.audit.findings import own_service_lines
-from consent_mw.audit.findings import remedy_for
 from consent_mw.audit.findings import undeclared
+from consent_mw.audit.findings import unknown_cookie
 from consent_mw.audit.notices import OWN
 from consent_mw.audit.notices import NoticeLook
 from consent_mw.audit.other_tools import OTHER_TOOLS
 from consent_mw.audit.pages import Reader
+from consent_mw.audit.remedies import own_entry_lines
+from consent_mw.audit.remedies import own_service_lines
+from consent_mw.audit.remedies import remedy_for
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import Service
 from consent_mw.html.urls import site_of
 from consent_mw.http.tracker_cookies import is_own
 
-__all__ = ["ToldConsent", "add_browser", "consent_on_the_wire"]
+__all__ = ["ToldConsent", "about_notice", "add_browser", "consent_on_the_wire"]
 
 #: The markup that belongs to each kind of request, to match requests with findings from markup.
 _ELEMENTS = ("script", "img", "iframe", "link", "image", "object", "embed", "style", "video", "audio", "source")
@@ -51,15 +56,46 @@ _FIRES = ("first-party-tracker", *FIRING.values())
 _WIRE_SIGNS = (
     (re.compile(r"(?:^|[?&])tid=(?:G-|UA-)[A-Z0-9]{4}", re.IGNORECASE), "google-analytics"),
     (re.compile(r"(?:^|[?&])tid=(?:AW-|DC-)[A-Z0-9]{4}", re.IGNORECASE), "google-ads"),
+    # The id alone, in a parameter of any name; in capitals, so that other words do not fit.
+    (re.compile(r"=(?:G-(?=[A-Z]*\d)[A-Z0-9]{8,12}|UA-\d{4,10}-\d{1,3})(?:&|$)"), "google-analytics"),
+    (re.compile(r"=AW-\d{8,12}(?:&|$)"), "google-ads"),
     (re.compile(r"(?:^|[?&])ev=PageView(?:&|$).*(?:^|[?&])(?:id|fbp)="), "meta-pixel"),
     (re.compile(r"(?:^|[?&])idsite=\d+(?:&|$).*(?:^|[?&])_id=[0-9a-f]{16}"), "matomo"),
 )
+#: What the bodies of vendors' hits have in them, on any host and path, with the service.
+_BODY_SIGNS = (
+    (re.compile(r"""["']?(?:api_key|token)["']?\s*[:=]\s*["']?phc_"""), "posthog"),
+    (re.compile(r"""["']writeKey["']\s*:|["']anonymousId["']\s*:.*["']messageId["']\s*:""", re.DOTALL), "segment"),
+    (re.compile(r"""["']\$insert_id["']\s*:|["']mp_lib["']\s*:"""), "mixpanel"),
+    (re.compile(r"""^\s*\{(?=[^}]*["']n["']\s*:)(?=[^}]*["']u["']\s*:\s*["']http)[^}]*["']d["']\s*:"""), "plausible"),
+    (re.compile(r"""["']payload["']\s*:\s*\{[^}]*["']website["']\s*:\s*["'][0-9a-f-]{36}"""), "umami"),
+    (re.compile(r"""["']api_key["']\s*:\s*["'][0-9a-f]{32}["'](?=.*["']events["']\s*:)""", re.DOTALL), "amplitude"),
+    (re.compile(r"iglu:com\.snowplowanalytics"), "snowplow"),
+    (
+        re.compile(r"""["']client_id["']\s*:.*["']events["']\s*:\s*\[\s*\{\s*["']name["']""", re.DOTALL),
+        "google-analytics",
+    ),
+    (re.compile(r"""["']event_name["']\s*:.*["']fbp["']\s*:""", re.DOTALL), "meta-pixel"),
+)
+#: The setting of a service that declares what is stored under such a kind.
+_STORES = {"local storage": "storage", "session storage": "storage", "IndexedDB": "storage"}
 #: Google's signals in requests with our purpose for each; gcd has one letter for each, in this order.
 _GOOGLE = (("ad_storage", MARKETING), ("analytics_storage", "analytics"))
 _GCS = re.compile(r"G1([01-])([01-])")
 _GCD_LETTER = re.compile(r"[a-z]")
 _GCD_GRANTED, _GCD_DENIED = frozenset("tnrv"), frozenset("pqmu")
+_CONSENT_CALLS = (
+    "Take the site's own gtag('consent', ...) or uetq consent calls out: consent_mw tells vendors what the visitor"
+    " chose. A container that sets its own default says so in its consent settings."
+)
+#: The signals of both consent modes that need a grant.
+_SIGNALS = frozenset({"ad_storage", "analytics_storage", "ad_user_data", "ad_personalization"})
+#: How many kinds of traits one script may read, before they are taken for a fingerprint.
+_MOST_TRAITS = 3
 _OWN_STYLES = "Take out the site's own styles that reach into [data-cmw-banner]."
+#: A word that may be base64, and how many of an address are decoded.
+_BASE64 = re.compile(r"(?<=[/=])[A-Za-z0-9+_-]{16,1000}(?=[/&=?]|$)")
+_MOST_WORDS = 20
 #: How many bytes of a body and an address are searched.
 _SEARCHED = 4_000
 
@@ -103,7 +139,7 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
             live.take(name, page)
             report.browser.append(_shown(name, page, live.own))
     if walk.notice is not None:
-        for finding in _about_notice(walk.notice):
+        for finding in about_notice(walk.notice):
             merge(found, finding, passes.UNTOUCHED, SeenPlace("/", 0, 0, ""))
     live.about_declarations()
     report.unseen += walk.unseen
@@ -116,6 +152,16 @@ def _shown(name: str, page: LivePage, own: str) -> ShownView:
         for one in page.requests
     )
     return ShownView(name, page.path, requests, tuple(page.kept))
+
+
+def _texts_of(request: LiveRequest) -> list[str]:
+    """Return what of a request may have a vendor's signs: its query, its body, and what base64 hides in the address."""
+    texts = [urlsplit(request.url).query[:_SEARCHED], request.body]
+    for word in _BASE64.findall(request.url[:_SEARCHED])[:_MOST_WORDS]:
+        with suppress(ValueError):
+            raw = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_")
+            texts.append(raw.decode("ascii"))
+    return texts
 
 
 class _Live:
@@ -137,6 +183,8 @@ class _Live:
             self._take_request(name, page, request)
         for item in page.kept:
             self._take_kept(name, page, item)
+        self._take_traits(name, page)
+        self._take_told(name, page)
 
     def about_declarations(self) -> None:
         """Correct findings about the configuration that were based on markup alone."""
@@ -174,10 +222,14 @@ class _Live:
     def _services_of(self, request: LiveRequest) -> list[Service]:
         found = list(self._reader.services_at(request.url, self._origin))
         if not found:
-            query = urlsplit(request.url).query[:_SEARCHED]
+            texts = _texts_of(request)
             for sign, id_ in _WIRE_SIGNS:
-                if (sign.search(query) or sign.search(request.body)) and id_ in self._reader.services:
+                if any(map(sign.search, texts)) and id_ in self._reader.services:
                     found.append(self._reader.services[id_])
+        if not found and request.body:
+            body = unquote(request.body)
+            ids = [id_ for sign, id_ in _BODY_SIGNS if sign.search(body) and id_ in self._reader.services]
+            found += [self._reader.services[id_] for id_ in ids]
         return found
 
     def _fires(self, name: str, page: LivePage, request: LiveRequest, service: Service, kind: str) -> None:
@@ -243,13 +295,37 @@ class _Live:
                 continue
             said, chose = ("granted", "did not grant it") if is_granted else ("denied", "granted it")
             what = f"{request.host} is told that {signal} is {said}, and the visitor {base} {chose}."
-            remedy = (
-                "Take the site's own gtag('consent', ...) or uetq consent calls out: consent_mw tells vendors what the"
-                " visitor chose. A container that sets its own default says so in its consent settings."
-            )
             id_ = finding_id("consent-mode-differs", signal, said, request.host)
-            finding = AuditFinding(id_, "consent-mode-differs", signal, signal, "", what, remedy)
+            finding = AuditFinding(id_, "consent-mode-differs", signal, signal, "", what, _CONSENT_CALLS)
             merge(self._found, finding, name, self._place(page, request))
+
+    def _take_told(self, name: str, page: LivePage) -> None:
+        """Compare what the page told a consent mode, whether or not a request carried it on, with the choice."""
+        base = name.removesuffix(NO_SCRIPTS)
+        for queue_and_signal, is_granted in page.told if base in FIRING else ():
+            queue, _, signal = queue_and_signal.partition(" ")
+            if not is_granted or signal not in _SIGNALS:
+                continue
+            what = f"The page itself says {signal} is granted, in {queue}, and the visitor {base} did not grant it."
+            id_ = finding_id("consent-mode-differs", signal, "granted", queue)
+            finding = AuditFinding(id_, "consent-mode-differs", signal, signal, "", what, _CONSENT_CALLS)
+            place = SeenPlace(page.path, 0, 0, f"{queue}: consent, {signal}: granted")
+            merge(self._found, finding, name, place)
+
+    def _take_traits(self, name: str, page: LivePage) -> None:
+        """Report scripts that read so many traits of the browser that they can tell it from others."""
+        if name.removesuffix(NO_SCRIPTS) not in FIRING:
+            return
+        for script, traits in page.traits.items():
+            if len(traits) < _MOST_TRAITS:
+                continue
+            path, host = urlsplit(script).path, urlsplit(script).hostname or ""
+            what = f"{host}{path} reads {', '.join(traits[:-1])} and {traits[-1]}."
+            paste = own_service_lines(host).replace(f'["{host}"]', f'["{host}{path}"]').replace("hosts =", "paths =")
+            remedy = f"If it is there to recognise visitors, let it wait for them:\n\n{paste}"
+            id_ = finding_id("fingerprinting", host, path)
+            finding = AuditFinding(id_, "fingerprinting", host, path, "", what, remedy)
+            merge(self._found, finding, name, SeenPlace(page.path, 0, 0, f"{script.partition('?')[0]}"[:400]))
 
     # -- cookies and storage
 
@@ -259,6 +335,8 @@ class _Live:
         services = self._reader.keepers(item.kind, item.name)
         place = SeenPlace(page.path, 0, 0, f"{item.kind} {item.name}{f' < {item.setter}' if item.setter else ''}"[:400])
         if item.kind == "cookie":
+            if item.is_renewed and item.days:
+                self._renewed(name, item, place)
             for service in services:
                 if service.id not in self._reader.site.by_id:
                     continue
@@ -283,26 +361,47 @@ class _Live:
                 remedy_for(kind, service, "", wrapped=self._report.wrapped),
             )
             merge(self._found, finding, name, place)
+        elif item.kind in _STORES and not services:
+            what = f"{item.name} in {item.kind} of {item.where} is in no service." + _looks(item)
+            lines = own_entry_lines(item.name, _STORES[item.kind])
+            remedy = f"Say what it is, so that visitors are told:\n\n{lines}"
+            id_ = finding_id("unknown-storage", item.kind, item.name, item.where)
+            merge(self._found, AuditFinding(id_, "unknown-storage", "", item.name, "", what, remedy), name, place)
         elif item.kind == "cookie" and not services:
-            what = f"The cookie {item.name} for {item.where} is in no service."
-            lines = own_service_lines(item.where.lstrip(".")) + f'\n    cookies = ["{item.name}"]'
-            remedy = f'Say what it is, so that visitors are told; the purpose may be "necessary":\n\n{lines}'
-            id_ = finding_id("unknown-cookie", item.name, item.where)
-            merge(self._found, AuditFinding(id_, "unknown-cookie", "", item.name, "", what, remedy), name, place)
+            merge(self._found, unknown_cookie(item.name, item.where, _looks(item)), name, place)
+
+    def _renewed(self, name: str, item: KeptItem, place: SeenPlace) -> None:
+        what = f"The cookie {item.name} for {item.where} begins its {item.days:,} days anew on every page."
+        remedy = "Set it once, and not again while the browser sends it."
+        id_ = finding_id("cookie-renewed", item.name, item.where)
+        merge(self._found, AuditFinding(id_, "cookie-renewed", "", item.name, "", what, remedy), name, place)
+
+
+def _looks(item: KeptItem) -> str:
+    lasts = f" and lasts {item.days:,} days" if item.days else ""
+    return f" Its value looks like an identifier{lasts}." if item.is_id else ""
 
 
 # -- the notice
 
 
-def _about_notice(notice: NoticeLook) -> Iterator[AuditFinding]:
+def about_notice(notice: NoticeLook) -> Iterator[AuditFinding]:
+    """Yield the findings about a notice."""
     names = {OWN: "consent_mw", "": "The notice", **{tool.id: tool.name for tool in OTHER_TOOLS}}
     whose = names.get(notice.tool, notice.tool)
     ours = notice.tool == OWN
     for text in notice.less:
-        what = f"{whose}: of the button that refuses, {text}." if not text.startswith("there") else f"{whose}: {text}."
+        about = "" if text.startswith("the") else "of the button that refuses, "
+        what = f"{whose}: {about}{text}."
         remedy = _OWN_STYLES if ours else "Give both buttons the same size, weight, colours and place."
         id_ = finding_id("reject-is-less", notice.tool, re.sub(r"[\d.,]+", "", text))
         yield AuditFinding(id_, "reject-is-less", notice.tool, whose, "", what, remedy)
+    if notice.ticked:
+        boxes = ", ".join(name or "a box without a name" for name in notice.ticked)
+        what = f"{whose}: ticked before anybody ticked them: {boxes}."
+        remedy = "Let every box but those of necessary services begin unticked."
+        id_ = finding_id("ticked-in-advance", notice.tool)
+        yield AuditFinding(id_, "ticked-in-advance", notice.tool, whose, "", what, remedy)
     for text in notice.hard:
         id_ = finding_id("notice-is-hard", notice.tool, re.sub(r"[\d.,]+", "", text))
         remedy = _OWN_STYLES if ours else "Change it in the tool."

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,11 +30,16 @@ from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
 
+from consent_mw.audit.browser_scripts import CONSENTS
+from consent_mw.audit.browser_scripts import KEPT_IN_FRAME
+from consent_mw.audit.browser_scripts import LEAVING
+from consent_mw.audit.browser_scripts import STIRRING
 from consent_mw.audit.browser_views import Cause
 from consent_mw.audit.browser_views import KeptItem
 from consent_mw.audit.browser_views import LivePage
 from consent_mw.audit.browser_views import LiveRequest
-from consent_mw.audit.browser_views import cause_in_stack
+from consent_mw.audit.browser_views import is_identifier
+from consent_mw.audit.storage_watch import StorageWatch
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 
     from consent_mw.audit.firefox_page import FirefoxRequest
 
-__all__ = ["LiveBounds", "PageRecorder", "StorageWatch"]
+__all__ = ["LiveBounds", "PageRecorder"]
 
 #: The longest chain of causes.
 _LONGEST_CHAIN = 8
@@ -57,51 +61,10 @@ _MOST_FRAMES = 30
 _STEP = 5.0
 #: Seconds between two checks whether a page is idle.
 _LOOK = 0.05
+#: Seconds by which a cookie ends later than before if it was set again.
+_RENEWED = 0.05
 #: Kinds of requests that do not end.
 _OPEN_ENDED = frozenset({"eventsource", "websocket"})
-
-#: Reports which script stores something under which name. Values are never reported.
-_TELLING = """(() => {
-  const tell = globalThis[NAME];
-  delete globalThis[NAME];
-  if (!tell) return;
-  const said = (kind, name) => {
-    try { tell(JSON.stringify([kind, String(name).slice(0, 120), (new Error().stack || '').slice(0, 2000)])); } catch {}
-  };
-  const wrap = (proto, name, kind, of) => {
-    const own = proto && proto[name];
-    if (own) proto[name] = function (...given) { said(kind(this), of(given)); return own.apply(this, given); };
-  };
-  const cookie = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
-  if (cookie && cookie.set) Object.defineProperty(Document.prototype, 'cookie', {
-    ...cookie, set(text) { said('cookie', String(text).split('=')[0].trim()); return cookie.set.call(this, text); } });
-  wrap(globalThis.CookieStore && CookieStore.prototype, 'set', () => 'cookie',
-    ([first]) => first && first.name || first);
-  wrap(globalThis.Storage && Storage.prototype, 'setItem', it => {
-    try { return it === localStorage ? 'local storage' : 'session storage'; } catch { return 'local storage'; }
-  }, ([name]) => name);
-  wrap(globalThis.IDBFactory && IDBFactory.prototype, 'open', () => 'IndexedDB', ([name]) => name);
-})()"""
-
-#: Returns the names of what a frame stores.
-_KEPT_IN_FRAME = """async () => {
-  const found = [];
-  const add = (kind, names) => names.forEach(name => found.push([kind, String(name).slice(0, 120)]));
-  try { add('local storage', Object.keys(localStorage)); } catch {}
-  try { add('session storage', Object.keys(sessionStorage)); } catch {}
-  try { add('IndexedDB', (await indexedDB.databases()).map(one => one.name)); } catch {}
-  try { add('cache', await caches.keys()); } catch {}
-  try { add('service worker', (await navigator.serviceWorker.getRegistrations()).map(one => one.scope)); } catch {}
-  return found.slice(0, 1000);
-}"""
-
-
-#: Makes a page believe that it is being left, since requests made while it really unloads are not reported.
-_LEAVING = """() => {
-  Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });
-  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  for (const name of ['pagehide', 'beforeunload', 'unload']) dispatchEvent(new Event(name));
-}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +85,6 @@ class LiveBounds:
     requests: int = 2_000
     silence: float = 0.4
     linger: float = 1.0
-
-
-class StorageWatch:
-    """Records, for all pages of a browser profile, what is stored by whom."""
-
-    def __init__(self) -> None:
-        #: Kind and name of each stored item, with the place in the script that stored it.
-        self.setters: dict[tuple[str, str], str] = {}
-
-    async def attach(self, context: BrowserContext) -> None:
-        """Attach to a profile, before its first page."""
-        name = "_" + secrets.token_hex(8)
-        await context.expose_binding(name, self._heard)
-        await context.add_init_script(_TELLING.replace("NAME", json.dumps(name)))
-
-    def _heard(self, _: object, text: object) -> None:
-        with suppress(ValueError, TypeError):
-            kind, name, stack = json.loads(str(text)[:4_000])
-            if len(self.setters) < _MOST_NAMES:
-                self.setters.setdefault((str(kind), str(name)), str(cause_in_stack(str(stack)) or "script"))
-
-    def set_by_header(self, name: str, url: str) -> None:
-        """Record that a response header set a cookie."""
-        if len(self.setters) < _MOST_NAMES:
-            self.setters.setdefault(("cookie", name[:_NAME]), f"header of {url[:_ADDRESS]}")
 
 
 class PageRecorder:
@@ -202,6 +140,7 @@ class PageRecorder:
         from playwright.async_api import Error
 
         self._bounds = bounds
+        self._watch.begin()
         page = self._page = await self._context.new_page()
         page.set_default_timeout(bounds.seconds * 1000)
         page.on("dialog", lambda dialog: asyncio.ensure_future(_dismissed(dialog)))
@@ -226,12 +165,7 @@ class PageRecorder:
                 await session.send("Debugger.setAsyncCallStackDepth", {"maxDepth": 8})
 
     async def visit(self) -> None:
-        """
-        Navigate to the page, and wait until it is idle.
-
-        Raises:
-            TimeoutError: its scripts do not end.
-        """
+        """Navigate to the page, and wait until it is idle."""
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as TookTooLong
 
@@ -246,16 +180,29 @@ class PageRecorder:
                 self._problem(_first_line(error.message))
                 return
         await self.settle(max(deadline - time.monotonic(), 0.1))
+
+    async def stir(self) -> None:
+        """
+        Do what a visitor does first: scroll, move, and wait; then wait until the page is idle again.
+
+        Lazy parts of the page load, and so does what waits for a movement or for a timer.
+
+        Raises:
+            TimeoutError: its scripts do not end.
+        """
+        from playwright.async_api import Error
+
         try:
-            # Trigger lazy loading.
-            await asyncio.wait_for(self.page.evaluate("scrollTo(0, 1e9)"), self._step)
+            await asyncio.wait_for(
+                self.page.evaluate(STIRRING.replace("STIR", json.dumps(self._watch.stir))), self._step
+            )
         except TimeoutError:
             self._is_stuck = True
             raise
         except Error:
             pass  # it has navigated to another page meanwhile
         await asyncio.sleep(self._bounds.linger)
-        await self.settle(max(deadline - time.monotonic(), 0.1))
+        await self.settle(self._bounds.seconds)
 
     async def _loaded_or_left(self, seconds: float) -> None:
         """Wait until the page is loaded, or a download has taken its place: then it never is."""
@@ -271,7 +218,7 @@ class PageRecorder:
     async def settle(self, seconds: float) -> None:
         """Wait until the page makes no more requests, for at most that many seconds."""
         until = time.monotonic() + seconds
-        while self._open or time.monotonic() - self._changed < self._bounds.silence:
+        while self._is_waiting() or time.monotonic() - self._changed < self._bounds.silence:
             if time.monotonic() > until:
                 self._problem(f"it was still loading after {self._bounds.seconds:g} seconds")
                 return
@@ -293,8 +240,12 @@ class PageRecorder:
         if not self._is_stuck:
             with suppress(Error, TimeoutError):
                 await self._read_storage()
+                self.record.told = tuple(
+                    (str(queue_and_signal), value == "granted")
+                    for queue_and_signal, value in await asyncio.wait_for(self.page.evaluate(CONSENTS), self._step)
+                )
             with suppress(Error, TimeoutError):
-                await asyncio.wait_for(self.page.evaluate(_LEAVING), self._step)
+                await asyncio.wait_for(self.page.evaluate(LEAVING), self._step)
                 await asyncio.sleep(_LOOK * 2)
                 if not self._is_chromium:
                     # Firefox reports a request from another process than the one that made it.
@@ -311,6 +262,9 @@ class PageRecorder:
         with suppress(Error, TimeoutError):
             await asyncio.wait_for(self._read_cookies(), self._step)
         self.record.requests = self._requests()
+        for blind in sorted(self._watch.unseen):
+            self._problem(f"{blind} are not seen")
+        self.record.traits = {script: tuple(sorted(read)) for script, read in self._watch.traits.items()}
         return self.record
 
     # -- events
@@ -346,6 +300,11 @@ class PageRecorder:
             return request.frame.page is self._page
         except Exception:  # the request of a service worker, or the first one of another window
             return not request.is_navigation_request()
+
+    def _is_waiting(self) -> bool:
+        """Return whether a request has not ended, but for the scripts of shared workers, whose end is not reported."""
+        blind = tuple(self._watch.unseen)
+        return any(not any(one.endswith(f" {urlsplit(url).path}") for one in blind) for url in self._open.values())
 
     def _downloads(self, download: Any) -> None:
         """Cancel a download, whose request never ends."""
@@ -404,24 +363,32 @@ class PageRecorder:
             origin = f"{parts.scheme}://{parts.netloc}"
             if parts.scheme not in ("http", "https"):
                 continue
-            found = await asyncio.wait_for(frame.evaluate(_KEPT_IN_FRAME), self._step)
-            for kind, name in found:
+            found = await asyncio.wait_for(frame.evaluate(KEPT_IN_FRAME), self._step)
+            for kind, name, is_id in found:
                 if (kind, name, origin) not in seen and len(seen) < _MOST_NAMES:
                     seen.add((kind, name, origin))
-                    self.record.kept.append(KeptItem(kind, name, origin, 0, self._watch.setters.get((kind, name), "")))
+                    setter = self._watch.setters.get((kind, name), "")
+                    self.record.kept.append(KeptItem(kind, name, origin, 0, setter, is_id=bool(is_id)))
 
     async def _read_cookies(self) -> None:
         now = time.time()
         for cookie in (await self._context.cookies())[:_MOST_NAMES]:
             name, expires = cookie.get("name", "")[:_NAME], cookie.get("expires", -1)
             days = max(0, round((expires - now) / 86_400)) if expires > 0 else 0
-            setter = self._watch.setters.get(("cookie", name), "")
-            self.record.kept.append(KeptItem("cookie", name, cookie.get("domain", ""), days, setter))
+            setter, domain = self._watch.setters.get(("cookie", name), ""), cookie.get("domain", "")
+            before = self._watch.ends.get((name, domain), expires)
+            self._watch.ends[name, domain] = expires
+            renewed, is_id = expires > before + _RENEWED, is_identifier(cookie.get("value", ""))
+            self.record.kept.append(KeptItem("cookie", name, domain, days, setter, is_id=is_id, is_renewed=renewed))
 
     def _requests(self) -> list[LiveRequest]:
         self._explain_firefox()
         known = {url for url, _, _ in self._raw}
-        found = [LiveRequest(url, kind, self._chain(url), body) for url, kind, body in self._raw]
+        bodies = self._watch.bodies
+        found = [LiveRequest(url, kind, self._chain(url), body or bodies.get(url, "")) for url, kind, body in self._raw]
+        for url, cause in self._watch.peers.items():
+            address = "stun://" + url.partition(":")[2].partition("?")[0]
+            found.append(LiveRequest(address[:_ADDRESS], "webrtc", (cause, *self._chain(cause.url))))
         for url, kind, frame in self._others:
             if url not in known:
                 known.add(url)
@@ -448,8 +415,6 @@ class PageRecorder:
         chain: list[Cause] = []
         while (cause := self._causes.get(url)) and cause not in chain and len(chain) < _LONGEST_CHAIN:
             chain.append(cause)
-            if cause.how in ("parser", "visit"):
-                break
             url = cause.url
         return tuple(chain)
 

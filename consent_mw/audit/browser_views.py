@@ -12,12 +12,26 @@ from dataclasses import dataclass
 from dataclasses import field
 from urllib.parse import urlsplit
 
-__all__ = ["Cause", "KeptItem", "LivePage", "LiveRequest", "ShownRequest", "ShownView", "cause_in_stack"]
+__all__ = [
+    "Cause",
+    "KeptItem",
+    "LivePage",
+    "LiveRequest",
+    "ShownRequest",
+    "ShownView",
+    "cause_in_stack",
+    "is_identifier",
+]
 
 #: How many characters of an address are shown.
 _SHOWN = 200
 #: A place in a stack trace: ``name@https://…:1:2`` in Firefox, ``at name (https://…:1:2)`` in Chromium.
 _PLACE = re.compile(r"(@?)(https?://\S+?):(\d+):(\d+)\)?$")
+_IDENTIFIER = re.compile(
+    r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}"
+    r"|(?:^|[\"'.:=])(?=[a-z_-]{0,64}\d)(?=[\d_-]{0,64}[a-z])[\w-]{16,128}(?:[\"'.]|$)",
+    re.IGNORECASE,
+)
 #: The frames of the audit's own wrappers, which in Firefox have the address of the document.
 _WRAPPERS = 2
 
@@ -41,6 +55,11 @@ class Cause:
     def __str__(self) -> str:
         place = f":{self.line}:{self.column}" if self.line else ""
         return f"{self.how} {self.url.partition('?')[0].partition('#')[0]}{place}"
+
+
+def is_identifier(value: str) -> bool:
+    """Return whether a value has the form of an identifier: a UUID, or a long word of letters and digits."""
+    return _IDENTIFIER.search(value[:4_000]) is not None
 
 
 def cause_in_stack(stack: str) -> Cause | None:
@@ -94,6 +113,8 @@ class KeptItem:
         where: The domain of a cookie, or the origin.
         days: The lifetime of a cookie; 0 for the session.
         setter: The cause, if known.
+        is_id: Whether the value has the form of an identifier.
+        is_renewed: Whether a later page made the cookie last longer than an earlier one had.
     """
 
     kind: str
@@ -101,6 +122,8 @@ class KeptItem:
     where: str
     days: int = 0
     setter: str = ""
+    is_id: bool = False
+    is_renewed: bool = False
 
 
 @dataclass
@@ -110,6 +133,10 @@ class LivePage:
     path: str
     requests: list[LiveRequest] = field(default_factory=list)
     kept: list[KeptItem] = field(default_factory=list)
+    #: What scripts read that tells browsers apart, by their addresses.
+    traits: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: What the page told a consent mode last: its queue and signal, and whether it was granted.
+    told: tuple[tuple[str, bool], ...] = ()
     #: Why not everything could be observed.
     problems: list[str] = field(default_factory=list)
 

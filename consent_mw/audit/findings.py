@@ -15,15 +15,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import date
+from urllib.parse import urlsplit
 
 from consent_mw.audit import passes
 from consent_mw.audit.browser_views import ShownView
+from consent_mw.audit.browser_views import is_identifier
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import tools_in
 from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.pages import SeenLoad
 from consent_mw.audit.passes import Walk
+from consent_mw.audit.remedies import own_entry_lines
+from consent_mw.audit.remedies import remedy_for
 from consent_mw.config.toml_lines import toml_string
 from consent_mw.core.globs import fits
 from consent_mw.core.model import UNKNOWN_SERVICE
@@ -45,10 +49,9 @@ __all__ = [
     "in_order",
     "merge",
     "outlives",
-    "own_service_lines",
-    "remedy_for",
     "report_of",
     "undeclared",
+    "unknown_cookie",
 ]
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -85,6 +88,11 @@ KINDS: Mapping[str, Kind] = {
     "consent-mode-differs": Kind(
         "Consent Mode says something else", ERROR, "What the browser tells the vendor is not what the visitor chose."
     ),
+    "fingerprinting": Kind(
+        "Tells browsers apart without a cookie",
+        WARNING,
+        "A script reads several traits of the browser that together identify it, before anybody was asked.",
+    ),
     "page-refused": Kind(
         "Page cannot be read", ERROR, "consent_mw would send an error page instead, as nothing may leave unread."
     ),
@@ -95,6 +103,9 @@ KINDS: Mapping[str, Kind] = {
     "reject-is-less": Kind(
         "Refusing is harder than accepting", WARNING, "Who wants to say no has to look or click longer."
     ),
+    "ticked-in-advance": Kind(
+        "Boxes are ticked in advance", WARNING, "Who leaves them as they are has not said yes, and is taken to have."
+    ),
     "notice-is-hard": Kind("Notice is hard to use", WARNING, "Some people cannot read it or answer it."),
     "not-held": Kind(
         "Unknown third party", NOTE, "The configuration lets it load: nobody has said what it is."
@@ -104,6 +115,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "unknown-cookie": Kind(
         "Unknown cookie", NOTE, "No service declares it, so visitors are not told what it is for."
+    ),
+    "unknown-storage": Kind(
+        "Unknown entry in the browser's storage", NOTE, "No service declares it, so visitors are not told of it."
+    ),
+    "cookie-renewed": Kind(
+        "Cookie is prolonged by every page", NOTE, "It ends that long after the last visit, not after the first."
     ),
     "other-tool": Kind("Another consent tool", NOTE, "Two notices on one page contradict each other."),
 }  # fmt: skip
@@ -117,6 +134,7 @@ FIRING = {
     passes.WITHDRAW: "survives-withdrawal",
 }
 _MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
+_DOMAIN = re.compile(r";\s*domain\s*=\s*\.?([A-Za-z0-9.-]{1,253})", re.IGNORECASE)
 _DAY = 86_400
 #: How many places of one finding are kept.
 _PLACES = 20
@@ -221,6 +239,8 @@ class AuditReport:
     browser: list[ShownView] = field(default_factory=list)
     #: What the site loads without consent_mw; None if that was not examined.
     before: Reached | None = None
+    #: The names of the services in ``held`` and ``loading``.
+    names: dict[str, str] = field(default_factory=dict)
     #: The pages that were read before a choice.
     paths: list[str] = field(default_factory=list)
 
@@ -248,6 +268,8 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
         for load in page.loads:
             _add(report.loading, load.service.id, 1)
             report.would_hold += load.is_held
+    known = sorted({*report.held, *report.loading} & set(reader.services))
+    report.names = {id_: reader.services[id_].name for id_ in known}
     found: dict[str, AuditFinding] = {}
     for name, kind in FIRING.items():
         for page in walk.pages.get(name, []):
@@ -260,9 +282,9 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
                 merge(found, finding, name, place)
     for finding, page in _about_pages(untouched):
         merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
-    for page in (page for pages in walk.pages.values() for page in pages):
-        for finding in _about_cookies(page, reader):
-            merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
+    for name, page in ((name, page) for name, pages in walk.pages.items() for page in pages):
+        for finding in _about_cookies(page, reader, walk.origin):
+            merge(found, finding, name, SeenPlace(page.path, 0, 0, ""))
     for finding in _about_declarations(report, reader):
         found[finding.id] = finding
     report.findings = in_order(found.values())
@@ -337,40 +359,6 @@ def merge(found: dict[str, AuditFinding], finding: AuditFinding, pass_name: str,
             known.places.append(place)
 
 
-def remedy_for(kind: str, service: Service, host: str, *, wrapped: bool) -> str:
-    """Return the remedy for a load, with the lines to paste."""
-    if kind == "not-held":
-        lines = own_service_lines(host or service.name)
-        return f"Say what it is, so that visitors are asked, or told, about it:\n\n{lines}"
-    if kind == "put-in-behind":
-        return (
-            "Look at what stands between consent_mw and visitors (a CDN, a tag gateway, a proxy that edits pages), and"
-            " switch it off there, or put consent_mw in front of it."
-        )
-    if not service.purposes:
-        return f"Wrap the site with consent_mw, and say what it is:\n\n{own_service_lines(host or service.name)}"
-    declare = f"    [[services]]\n    use = {toml_string(service.id)}"
-    if not wrapped:
-        return f"Wrap the site with consent_mw, and ask visitors about it in consent.toml:\n\n{declare}"
-    return (
-        "The page went out although consent_mw is on the site: look for a path under paths.untouched, a second server"
-        " or cache that answers for it, or what a CDN puts in. It should be declared, too:\n\n" + declare
-    )
-
-
-def own_service_lines(host: str) -> str:
-    """Return the indented TOML table of a service for a host that the catalogue does not know."""
-    id_ = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-") or "own"
-    rows = (
-        "[[services]]",
-        f"id = {toml_string('own-' + id_)}",
-        'vendor = "..."',
-        f"hosts = [{toml_string(host)}]",
-        'purposes = ["marketing"]  # or another; "necessary" where the site cannot do without it',
-    )
-    return "\n".join("    " + row for row in rows)
-
-
 def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, AuditedPage]]:
     for page in pages:
         if page.refused:
@@ -402,15 +390,33 @@ def _other_tool(tool: OtherTool) -> AuditFinding:
     return AuditFinding(finding_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
 
 
-def _about_cookies(page: AuditedPage, reader: Reader) -> Iterator[AuditFinding]:
-    """Yield findings about cookies that live longer than visitors are told."""
+def _about_cookies(page: AuditedPage, reader: Reader, origin: str) -> Iterator[AuditFinding]:
+    """Yield findings about cookies that nobody declares, and those that live longer than visitors are told."""
     for value in page.cookies:
         name, age = name_of_pair(value), _MAX_AGE.search(value)
+        gone = age is not None and not int(age[1])
+        if name and not gone and not is_own(name) and not reader.keepers("cookie", name):
+            domain = _DOMAIN.search(value)
+            where = f".{domain[1].lower()}" if domain else urlsplit(origin).hostname or ""
+            yield unknown_cookie(name, where, _looks(value, age))
         if age is None:
             continue
         for service in reader.site.services:
             if finding := outlives(service, name, int(age[1]) // _DAY):
                 yield finding
+
+
+def unknown_cookie(name: str, where: str, more: str = "") -> AuditFinding:
+    """Return the finding about a cookie that no service declares; ``where`` is its domain, with a dot if it has one."""
+    what = f"The cookie {name} for {where} is in no service.{more}"
+    remedy = f"Say what it is, so that visitors are told:\n\n{own_entry_lines(name, 'cookies')}"
+    return AuditFinding(finding_id("unknown-cookie", name, where), "unknown-cookie", "", name, "", what, remedy)
+
+
+def _looks(set_cookie: str, age: re.Match[str] | None) -> str:
+    value = set_cookie.partition(";")[0].partition("=")[2]
+    lasts = f" It lasts {int(age[1]) // _DAY:,} days." if age else ""
+    return (" Its value looks like an identifier." if is_identifier(value) else "") + lasts
 
 
 def _about_declarations(report: AuditReport, reader: Reader) -> Iterator[AuditFinding]:

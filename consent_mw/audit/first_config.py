@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
-from consent_mw.audit.findings import own_service_lines
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import released
 from consent_mw.audit.other_tools import tools_in
 from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
+from consent_mw.audit.remedies import own_service_lines
 from consent_mw.audit.targets import Response
 from consent_mw.config.toml_lines import toml_string
 from consent_mw.core.model import UNKNOWN_SERVICE

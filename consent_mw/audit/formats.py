@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import asdict
+from urllib.parse import quote
 
 from consent_mw.audit.findings import KINDS
 from consent_mw.audit.findings import AuditFinding
@@ -22,6 +23,8 @@ __all__ = ["written"]
 
 #: How many places of a finding the text format lists.
 _NAMED = 3
+#: What stays as it is in a relative URI (RFC 3986 section 4.2).
+_IN_URI = "/%@!$&'()*+,;="
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 #: Characters that XML 1.0 does not allow (https://www.w3.org/TR/xml/#charsets).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -174,8 +177,8 @@ def _sarif_result(finding: AuditFinding) -> dict[str, object]:
         "locations": [
             {
                 "physicalLocation": {
-                    # A page's path, relative to the site.
-                    "artifactLocation": {"uri": place.path.partition("?")[0].lstrip("/") or "index"},
+                    # A page's path, relative to the site; a colon would begin a scheme.
+                    "artifactLocation": {"uri": quote(place.path.partition("?")[0].lstrip("/"), _IN_URI) or "index"},
                     "region": {"startLine": max(place.line, 1), "startColumn": max(place.column, 1)},
                 }
             }
@@ -239,7 +242,7 @@ body {{ margin: 0; font: 1rem/1.55 system-ui, sans-serif; background: light-dark
 main {{ max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem }}
 h1 {{ margin: 0 0 .25rem; font-size: 1.6rem; overflow-wrap: anywhere }}
 h2 {{ margin: 2.5rem 0 .75rem; font-size: 1.2rem }}
-h3 {{ margin: 0 0 .25rem; font-size: 1rem }}
+h3 {{ margin: 0 0 .25rem; font-size: 1rem; overflow-wrap: anywhere }}
 .scroll + h3 {{ margin-top: 1.5rem }}
 p {{ margin: .25rem 0 .75rem; max-width: 46rem }}
 .soft {{ color: var(--soft) }}
@@ -247,6 +250,11 @@ p {{ margin: .25rem 0 .75rem; max-width: 46rem }}
 .numbers li {{ flex: 1 1 9rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 10px;
   background: light-dark(#fff, #1a1f28) }}
 .numbers b {{ display: block; font-size: 1.9rem; line-height: 1.2 }}
+.verdict {{ display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; margin: 1.25rem 0; max-width: none;
+  padding: .75rem 1.25rem; border: 1px solid var(--line); border-inline-start-width: 6px; border-radius: 10px;
+  background: light-dark(#fff, #1a1f28) }}
+.verdict b {{ font-size: 1.4rem }}
+.good {{ border-inline-start-color: light-dark(#1b6e3c, #7ddba0) }}
 .compared {{ display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; align-items: baseline; margin: 1.5rem 0 }}
 .compared b {{ font-size: 3.2rem; line-height: 1.1 }}
 .compared span {{ flex-basis: 100%; color: var(--soft) }}
@@ -261,6 +269,7 @@ code {{ overflow-wrap: anywhere; font-size: .85rem }}
 summary {{ min-height: 24px; cursor: pointer }}
 .scroll {{ overflow: auto }}
 table {{ border-collapse: collapse; width: 100% }}
+tbody th {{ overflow-wrap: anywhere; min-width: 8rem }}
 th, td {{ padding: .4rem .75rem; border-bottom: 1px solid var(--line); text-align: start; vertical-align: top }}
 td.number, th.number {{ text-align: end }}
 </style>
@@ -269,13 +278,13 @@ td.number, th.number {{ text-align: end }}
 <main>
 <h1>Audit of {target}</h1>
 <p class="soft">{day}</p>
-{compared}{summary}
+{verdict}{compared}{summary}
 <ul class="numbers">{numbers}</ul>
 <h2>What the pages bring</h2>
 {services}
 <h2>Findings</h2>
 {findings}
-{unseen}
+{notes}{unseen}
 <p class="soft">{limits}</p>
 </main>
 </body>
@@ -284,26 +293,46 @@ td.number, th.number {{ text-align: end }}
 
 
 def _html(report: AuditReport) -> str:
+    pages = next((report.pages[name] for name in PASSES if report.pages.get(name)), 0)
     numbers = (
-        (sum(report.pages.values()), "page views read"),
-        (sum(report.held.values()), "elements held before a choice"),
+        (pages, "page" if pages == 1 else "pages"),
+        (sum(report.pages.values()), "views, by all visitors"),
+        (sum(report.held.values()), "elements held before a choice")
+        if report.wrapped
+        else (report.would_hold, "elements that consent_mw would hold"),
         (sum(report.loading.values()), "elements loading before a choice"),
-        (len(report.open), "open findings"),
     )
-    findings = "".join(map(_html_finding, report.findings)) or "<p>Nothing was found.</p>"
+    findings = "".join(_html_finding(one) for one in report.findings if one.severity != "note")
+    notes = "".join(_html_finding(one) for one in report.findings if one.severity == "note")
     said = f"{report.before.elements:,} before" if report.before else "\0"  # the headline has it already
     unseen = "".join(f"<li><code>{escape(what)}</code>: {escape(why)}</li>" for what, why in report.unseen)
     return _PAGE.format(
         target=escape(report.target),
         day=escape(report.day),
         compared=_html_compared(report),
-        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report) if not line.startswith(said)),
+        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report) if not line.startswith((said, "OK:"))),
         numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
         services=_html_services(report) + _html_hosts(report),
-        findings=findings,
+        verdict=_html_verdict(report),
+        findings=findings or "<p>Nothing was found that has to be mended.</p>",
+        notes=f"<h2>Notes</h2>{notes}" if notes else "",
         unseen=f"<h2>Not looked at</h2><ul>{unseen}</ul>" if unseen else "",
         limits=escape(_limits(report)),
     )
+
+
+def _html_verdict(report: AuditReport) -> str:
+    """Return the result in one line: how many findings are open, and of which severity."""
+    if not report.looked:
+        return '<p class="verdict error"><b>No page could be read</b></p>\n'
+    by = {name: sum(one.severity == name for one in report.open) for name in ("error", "warning")}
+    accepted = sum(bool(one.accepted) for one in report.findings)
+    parts = [_count(number, name) for name, number in by.items() if number]
+    parts += [f"{accepted:,} accepted"] if accepted else []
+    worst = next((name for name, number in by.items() if number), "good")
+    head = _count(len(report.open), "open finding") if report.open else "Nothing is open"
+    rest = f"<span>{', '.join(parts)}</span>" if parts else ""
+    return f'<p class="verdict {worst}"><b>{head}</b>{rest}</p>\n'
 
 
 def _html_compared(report: AuditReport) -> str:
@@ -322,7 +351,8 @@ def _html_services(report: AuditReport) -> str:
     if not ids:
         return "<p>Nothing that reaches others.</p>"
     rows = "".join(
-        f'<tr><th scope="row">{escape(id_)}</th><td class="number">{report.held.get(id_, 0):,}</td>'
+        f'<tr><th scope="row">{escape(report.names.get(id_, id_))}</th>'
+        f'<td class="number">{report.held.get(id_, 0):,}</td>'
         f'<td class="number">{report.loading.get(id_, 0):,}</td></tr>'
         for id_ in ids
     )

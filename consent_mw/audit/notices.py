@@ -2,7 +2,8 @@
 Finds the notice in a page, identifies its tool and buttons, and judges whether refusing is as easy as accepting.
 
 Our own notice is found by its marks, those of known tools by the documented names of their buttons, and any other by
-the words on its buttons.
+the words on its buttons. Where the owner has autoconsent, it finds and answers the notices of more tools, and refuses
+where a notice has no button for it on its first page.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from playwright.async_api import Locator
     from playwright.async_api import Page
 
-__all__ = ["OWN", "NoticeLook", "find_notice", "press", "take_back"]
+    from consent_mw.audit.autoconsent import Autoconsent
+    from consent_mw.audit.autoconsent import FoundNotice
+
+__all__ = ["BUTTONS", "OWN", "NoticeLook", "find_notice", "press", "take_back"]
 
 #: The id of our own notice.
 OWN = "consent_mw"
 
 #: CSS selectors of the notice, the button that accepts all, and the one that refuses.
-_BUTTONS: Mapping[str, tuple[str, str, str]] = {
+BUTTONS: Mapping[str, tuple[str, str, str]] = {
     OWN: ("[data-cmw-banner]", "[data-cmw-action=accept-all]", "[data-cmw-action=reject-all]"),
     "cookieconsent-3": ("#cc-main", "#cc-main [data-role=all]", "#cc-main [data-role=necessary]"),
     "cookieconsent-2": ("#cc--main", "#c-p-bn", "#c-s-bn"),
@@ -63,28 +67,35 @@ _NO = re.compile(
 #: The control that reopens our own notice.
 _OPEN = "[data-cmw-action=open]"
 
-#: How a button looks and whether it can be reached.
+#: How a button looks and whether it can be reached. Colours are painted, since there are many ways to write one.
 _LOOK = """el => {
   const style = getComputedStyle(el), box = el.getBoundingClientRect();
-  const part = text => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
-  const seen = text => { const [, , , alpha] = part(text); return alpha === undefined || alpha > 0; };
-  let back = [255, 255, 255];
-  for (let up = el; up; up = up.parentElement || up.getRootNode().host) {
-    const colour = getComputedStyle(up).backgroundColor;
-    if (seen(colour)) { back = part(colour); break; }
-  }
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 });
+  const paint = canvas.getContext('2d', { willReadFrequently: true });
+  const rgba = text => {
+    paint.clearRect(0, 0, 1, 1); paint.fillStyle = '#000'; paint.fillStyle = text; paint.fillRect(0, 0, 1, 1);
+    return [...paint.getImageData(0, 0, 1, 1).data].map((v, at) => at === 3 ? v / 255 : v);
+  };
+  const over = ([r, g, b, a], under) => [r, g, b].map((v, at) => v * a + under[at] * (1 - a));
+  const chain = [];
+  for (let up = el; up; up = up.parentElement || up.getRootNode().host) chain.push(getComputedStyle(up));
+  const back = chain.reduceRight((under, one) => over(rgba(one.backgroundColor), under), [255, 255, 255]);
+  const opacity = chain.reduce((all, one) => all * Number(one.opacity), 1);
+  const light = colour => colour.map(v => v / 255)
     .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, at) => sum + v * [.2126, .7152, .0722][at], 0);
-  const [high, low] = [light(part(style.color)), light(back)].sort((a, b) => b - a);
+  const [high, low] = [light(over(rgba(style.color), back)), light(back)].sort((a, b) => b - a);
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   const inside = x >= 0 && y >= 0 && x <= innerWidth && y <= innerHeight;
   const at = inside && el.getRootNode().elementFromPoint(x, y);
   return {
     width: box.width, height: box.height, font: parseFloat(style.fontSize), weight: Number(style.fontWeight) || 400,
-    contrast: (high + .05) / (low + .05), filled: seen(style.backgroundColor) || parseFloat(style.borderTopWidth) > 0,
-    covered: inside && !(at && (el.contains(at) || at.contains(el) && at.matches('button,a,label'))), inside,
-    reachable: el.tabIndex >= 0 && !el.disabled && !el.closest('[inert]'),
+    contrast: (high + .05) / (low + .05), opacity: opacity, inside,
+    filled: rgba(style.backgroundColor)[3] > 0 || parseFloat(style.borderTopWidth) > 0
+      || /gradient|url/.test(style.backgroundImage),
+    covered: inside && !(at && (el.contains(at) || at.contains(el) && at.matches('button,a,label'))),
+    away: Math.abs(parseFloat(style.textIndent)) > box.width,
+    reachable: el.tabIndex >= 0 && !el.disabled && !el.closest('[inert]'), hushed: !!el.closest('[aria-hidden=true]'),
     named: !!(el.innerText || el.value || el.getAttribute('aria-label') || el.title || '').trim(),
   };
 }"""
@@ -97,6 +108,22 @@ _NOTICE = """el => {
     role: !!box || el.matches('section,aside'),
     named: !!(box || el).getAttribute('aria-label') || !!of((box || el).getAttribute('aria-labelledby')),
   };
+}"""
+#: The names of the boxes of a notice that are ticked and may be unticked, given the notice or a button in it.
+_TICKED = """el => {
+  let root = el;
+  if (el.matches('button,a,input,[role=button]'))
+    for (let up = el, steps = 0; up && up !== document.body && steps < 8; up = up.parentElement, steps++) {
+      root = up;
+      if (up.matches('dialog,[role=dialog],form') || /fixed|sticky/.test(getComputedStyle(up).position)) break;
+    }
+  const boxes = 'input[type=checkbox]:checked:not(:disabled),'
+    + ':is([role=switch],[role=checkbox])[aria-checked=true]:not([aria-disabled=true])';
+  const name = box => (box.getAttribute('aria-label') || (box.labels && box.labels[0] || box.closest('label')
+    || box.parentElement).innerText || box.name || box.id || '').trim().split('\\n')[0].slice(0, 40);
+  return [...root.querySelectorAll(boxes)].map(name)
+    .filter(text => !/n[eé]ces|essential|essentiel|required|notwendig|erforderlich|noodzakelijk|niezb/i.test(text))
+    .slice(0, 8);
 }"""
 #: The minimum size of a button in pixels (WCAG 2.2, 2.5.8), and the minimum contrast of its text (1.4.3).
 _LEAST_SIZE, _LEAST_CONTRAST = 24, 4.5
@@ -120,16 +147,46 @@ class NoticeLook:
     tool: str
     less: list[str] = field(default_factory=list)
     hard: list[str] = field(default_factory=list)
+    #: The names of boxes that are ticked before anybody ticked them.
+    ticked: list[str] = field(default_factory=list)
     accept: Locator | None = field(default=None, repr=False, compare=False)
     reject: Locator | None = field(default=None, repr=False, compare=False)
+    #: What autoconsent has found, if it was asked.
+    helped: FoundNotice | None = field(default=None, repr=False, compare=False)
+
+    def can(self, *, accept: bool) -> bool:
+        """Return whether there is a way to accept, or to refuse."""
+        return (self.accept if accept else self.reject) is not None or self.helped is not None
 
 
-async def find_notice(page: Page) -> NoticeLook | None:
-    """Return the notice that a page shows now with its faults, or None."""
-    for tool, (root, accept, reject) in _BUTTONS.items():
+async def find_notice(page: Page, helper: Autoconsent | None = None) -> NoticeLook | None:
+    """
+    Return the notice that a page shows now with its faults, or None.
+
+    Args:
+        helper: Looks for notices without buttons of known names, and for those without a button that refuses.
+    """
+    look = await _by_names(page)
+    if helper is not None and (look is None or (look.tool != OWN and look.reject is None)):
+        helped = await helper.find(page)
+        if helped is not None:
+            look = look or await _by_words(page) or NoticeLook("")
+            look.helped = helped
+            look.tool = look.tool or helped.tool
+    return look or await _by_words(page)
+
+
+async def _by_names(page: Page) -> NoticeLook | None:
+    """Return the notice of a known tool, ours among them."""
+    for tool, (root, accept, reject) in BUTTONS.items():
         yes, no = await _visible(page.locator(accept)), await _visible(page.locator(reject))
         if yes is not None or no is not None:
             return await _judged(NoticeLook(tool, accept=yes, reject=no), page.locator(root).first)
+    return None
+
+
+async def _by_words(page: Page) -> NoticeLook | None:
+    """Return a notice that only the words of its buttons tell."""
     buttons = page.locator("button, [role=button], input[type=button], input[type=submit], a[href='#'], a:not([href])")
     yes = await _visible(buttons.filter(has_text=_YES))
     no = await _visible(buttons.filter(has_text=_NO))
@@ -161,6 +218,9 @@ async def _judged(look: NoticeLook, root: Locator | None) -> NoticeLook:
         for does, button in (("accepts", yes), ("refuses", no))
         for what in (_hard(button) if button else ())
     ]
+    place = root if root is not None and await root.count() else look.accept
+    if place is not None:
+        look.ticked = list(await place.evaluate(_TICKED))
     if root is not None and await root.count():
         notice = await root.evaluate(_NOTICE)
         if not notice["named"]:
@@ -189,8 +249,14 @@ def _less(yes: Mapping[str, Any] | None, no: Mapping[str, Any] | None) -> Iterab
         yield f"its text is fainter (contrast {no['contrast']:.1f} against {yes['contrast']:.1f})"
     if yes["filled"] and not no["filled"]:
         yield "it looks like text, and the other like a button"
+    if no["opacity"] < _FAINTER * yes["opacity"]:
+        yield f"it is transparent (opacity {no['opacity']:.2g} against {yes['opacity']:.2g})"
+    if no["away"] and not yes["away"]:
+        yield "its text is moved out of sight"
+    if no["hushed"] and not yes["hushed"]:
+        yield "screen readers do not say it"
     if no["covered"] and not yes["covered"]:
-        yield "something covers it"
+        yield "something covers it, or it takes no click"
     if yes["inside"] and not no["inside"]:
         yield "it is outside of what the window shows"
     if yes["reachable"] and not no["reachable"]:
@@ -208,10 +274,12 @@ def _hard(button: Mapping[str, Any]) -> Iterable[str]:
         yield "is not reached by the keyboard (WCAG 2.2, 2.1.1)"
 
 
-async def press(page: Page, *, accept: bool) -> str:
+async def press(page: Page, *, accept: bool, helper: Autoconsent | None = None) -> str:
     """Press the button that accepts or refuses; return why it failed, or an empty string."""
-    look = await find_notice(page)
+    look = await find_notice(page, helper)
     button = None if look is None else look.accept if accept else look.reject
+    if button is None and helper is not None and look is not None and look.helped is not None:
+        return await helper.answer(look.helped, accept=accept)
     if button is None:
         return "no button was found that " + ("accepts" if accept else "refuses")
     await button.click(timeout=_CLICK)

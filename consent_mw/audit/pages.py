@@ -51,6 +51,8 @@ _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
 _ANY_MARK = re.compile(_MARK, re.IGNORECASE)
 _NO_PAGE = Url("https", "", "/")
 _LOADING = frozenset({"script", "img", "iframe", "link", "object", "embed", "source", "video", "audio"})
+#: The elements that lead to other pages of the site, and the attribute that says where.
+_LEADING = {"a": "href", "area": "href", "iframe": "src", "frame": "src"}
 _ADDRESS = re.compile(r"(?:https?:|wss?:)?//([A-Za-z0-9.-]+\.[A-Za-z0-9-]+)(?::\d+)?")
 
 
@@ -132,11 +134,8 @@ class _Marks(HTMLParser):
             self.found.sources.setdefault(host, (address, self.getpos()[0]))
         if tag == "form" and self._in_notice and not self.found.choice:
             self.found.choice = way_on(self._url, values.get("action", ""))
-        if (
-            tag == "a"
-            and "nofollow" not in values.get("rel", "")
-            and (way := way_on(self._url, values.get("href", "")))
-        ):
+        target = values.get(_LEADING.get(tag, ""), "")
+        if target and "nofollow" not in values.get("rel", "") and (way := way_on(self._url, target)):
             self.found.links.append(way)
 
 
@@ -267,7 +266,10 @@ class Reader:
             "cookie": Globs((glob, service.id) for service in every for glob in service.cookies),
             "local storage": keys,
             "session storage": keys,
-            "IndexedDB": Globs((glob, service.id) for service in every for glob in service.databases),
+            # An owner's service has one setting for all that it stores.
+            "IndexedDB": Globs(
+                (glob, service.id) for service in every for glob in (*service.databases, *service.storage)
+            ),
         }
 
     def _opened(self, answer: Response) -> bytes:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: The value of --before for the application itself, without consent_mw.
 _ITSELF = "itself"
+#: Where npm puts the package.
+_AUTOCONSENT = "node_modules/@duckduckgo/autoconsent"
 _FORMATS = ("text", "json", "html", "sarif", "junit")
 
 
@@ -106,6 +108,8 @@ def _limits(given: Mapping[str, Any]) -> tuple[Limits, Bounds]:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE.", param_hint="'--cookie'")
     if wrong := [path for path in given["begin"] if not path.startswith("/")]:
         raise click.BadParameter(f"{wrong[0]!r} does not begin with a slash.", param_hint="'--path'")
+    if given.get("autoconsent") is not None and given["browser"] is None:
+        raise click.UsageError("--autoconsent works in a browser: give --browser, too.")
     limits = Limits(given["pages"], given["alike"], given["seconds"], given.get("accept", False), given["cookies"])
     return limits, Bounds(given["patience"], given["size"])
 
@@ -138,6 +142,14 @@ class _BrowserNamed(click.Command):
 )
 @click.option(
     "--allow-host", "hosts", multiple=True, metavar="HOST", help="Let the browser reach it too; * for every host."
+)
+@click.option(
+    "--autoconsent",
+    is_flag=False,
+    flag_value=_AUTOCONSENT,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="[FOLDER]",
+    help="Let this package of yours answer the notices of other tools.",
 )
 @click.option(
     "--resolver",
@@ -274,6 +286,7 @@ class _Look:
 
 def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> LiveWalk:
     """Visit pages in a browser."""
+    from consent_mw.audit.autoconsent import Autoconsent
     from consent_mw.audit.browser import LivePlan
     from consent_mw.audit.browser import browse
     from consent_mw.audit.browser_page import LiveBounds
@@ -287,6 +300,7 @@ def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> 
         LiveBounds(given["patience"], 10 * given["size"], linger=given["linger"]),
         pictures=given["evidence"] is not None,
         state=given["state"],
+        helper=Autoconsent(given["autoconsent"]) if given["autoconsent"] is not None else None,
     )
     with _progress(given["quiet"]) as told:
         return browse(target, paths, plan, given["browser_path"], told, given["browser"])

@@ -19,13 +19,13 @@ from typing import Any
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from consent_mw.audit.browser import CHROMIUM
-from consent_mw.audit.browser import FIREFOX
 from consent_mw.audit.browser import LivePlan
-from consent_mw.audit.browser import launched
 from consent_mw.audit.browser import walk_in
 from consent_mw.audit.browser_findings import add_browser
 from consent_mw.audit.browser_page import LiveBounds
+from consent_mw.audit.browser_start import CHROMIUM
+from consent_mw.audit.browser_start import FIREFOX
+from consent_mw.audit.browser_start import launched
 from consent_mw.audit.findings import report_of
 from consent_mw.audit.passes import Limits
 from consent_mw.audit.passes import walk

@@ -75,6 +75,51 @@ FAULTS: dict[str, Fault] = {
     "stranger": Fault(
         "new Image().src = 'https://cdn.nobody-knows.example/x'", "not-held", "cdn.nobody-knows.example", "/app.js:"
     ),
+    "default": Fault(
+        "window.dataLayer = []; const gtag = function () { dataLayer.push(arguments) };"
+        " gtag('consent', 'default', {ad_personalization: 'granted', ad_user_data: 'denied'})",
+        "consent-mode-differs", "ad_personalization", "dataLayer: consent",
+    ),
+    "default of Microsoft": Fault(
+        "window.uetq = []; uetq.push('consent', 'default', {ad_storage: 'granted'})",
+        "consent-mode-differs", "ad_storage", "uetq: consent",
+    ),
+    "movement": Fault(
+        "addEventListener('mousemove', () => add('script', {src: 'https://static.ads-twitter.com/u'}), {once: true})",
+        _BEFORE, "x-pixel", "/app.js:",
+    ),
+    "timer": Fault(
+        "setTimeout(() => { new Image().src = 'https://cdn.mouseflow.com/x' }, 9000)", _BEFORE, "mouseflow", "/app.js:"
+    ),
+    "hidden": Fault(
+        "document.addEventListener('visibilitychange', () => document.hidden && navigator.sendBeacon('https://rs.fullstory.com/r'))",
+        _BEFORE, "fullstory", "rs.fullstory.com",
+    ),
+    "own host, known body": Fault(
+        "fetch('/u', {method: 'POST', body: JSON.stringify({api_key: 'phc_abcdef', event: '$pageview'})})",
+        "first-party-tracker", "posthog", "/u",
+    ),
+    "own host, beacon with a known body": Fault(
+        "navigator.sendBeacon('/u?b', new Blob([JSON.stringify({writeKey: 'k'})], {type: 'application/json'}))",
+        "first-party-tracker", "segment", "/u",
+    ),
+    "traits": Fault(
+        "const c = document.createElement('canvas'); c.getContext('2d').fillText('x', 1, 1); c.toDataURL();"
+        " new OfflineAudioContext(1, 44100, 44100).startRendering(); navigator.plugins.length",
+        "fingerprinting", "localhost", "/app.js",
+    ),
+    "strange entry": Fault("localStorage.visitor = '1'", "unknown-storage", "", "local storage visitor"),
+    "own host, id alone": Fault(
+        "fetch('/u?c=1&measurement=G-ABCDEFGH12')", "first-party-tracker", "google-analytics", "/u?c"
+    ),
+    "own host, base64": Fault(
+        "fetch('/u?q=' + btoa('ev=PageView&id=123456&fbp=1'))", "first-party-tracker", "meta-pixel", "/u?q"
+    ),
+    "peer": Fault(
+        "new RTCPeerConnection({iceServers: [{urls: 'stun:stun.unheard.example:3478'}]})",
+        "not-held", "stun.unheard.example", "/app.js:",
+    ),
+    "strange database": Fault("indexedDB.open('people')", "unknown-storage", "", "IndexedDB people"),
     "objection": Fault(
         "navigator.globalPrivacyControl && add('script', {src: 'https://js.adsrvr.org/up.js'})",
         "fires-with-gpc", "the-trade-desk", "/app.js:",
@@ -97,6 +142,37 @@ _NOTICE = (
     "<button id=yes style='font:bold 20px sans-serif;padding:12px 30px'>Accept all</button>"
     "<a id=no href='#' style='color:#ccc;font:10px sans-serif' tabindex=-1>Reject</a></div>"
 )
+_BUTTON = "font:16px sans-serif;padding:9px;color:#000;background:#ddd;"
+_PLAIN = (
+    "<div role=dialog aria-label=Cookies style='position:fixed;bottom:0;background:#fff'>We use cookies. {more}"
+    f"<button style='{_BUTTON}'>Accept all</button>"
+    f" <button {{marks}} style='{_BUTTON}{{style}}'>Reject all</button></div>"
+)
+#: Notices: how their button that refuses differs, what else they have, and what is said of them; nothing of the first.
+NOTICES: dict[str, tuple[str, str]] = {
+    name: (_PLAIN.format(style=style, marks=marks, more=more), said)
+    for name, style, marks, more, said in (
+        ("plain", "", "", "", ""),
+        ("other colours", "color:oklch(0 0 0);background:color-mix(in srgb, #ddd, #ddd)", "", "", ""),
+        ("transparent", "opacity:.1", "", "", "it is transparent"),
+        ("faint by alpha", "color:rgb(0 0 0 / .12)", "", "", "fainter"),
+        ("faint by a newer colour", "color:oklch(.85 0 0)", "", "", "fainter"),
+        ("off the window", "position:absolute;left:-9999px", "", "", "outside of what the window shows"),
+        ("moved text", "text-indent:-999px;overflow:hidden", "", "", "moved out of sight"),
+        ("cut off", "clip-path:inset(50%)", "", "", "covers it, or it takes no click"),
+        ("takes no click", "pointer-events:none", "", "", "covers it, or it takes no click"),
+        ("not said", "", "aria-hidden=true", "", "screen readers do not say it"),
+        ("not by keyboard", "", "tabindex=-1", "", "keyboard"),
+        (
+            "ticked", "", "",
+            "<label><input type=checkbox checked disabled> Comfort</label>"
+            "<label><input type=checkbox checked> Necessary</label>"
+            "<label><input type=checkbox checked> Statistics</label>",
+            "anybody ticked them: Statistics.",
+        ),
+        ("switched on", "", "", "<i role=switch aria-checked=true aria-label=Adverts></i>", "ticked them: Adverts."),
+    )
+}  # fmt: skip
 _HELPERS = "const add = (name, set) => document.body.append(Object.assign(document.createElement(name), set));"
 DECLARED = [
     {"use": "reddit-pixel"},

@@ -18,6 +18,7 @@ from consent_mw.audit.baseline import read_accepted
 from consent_mw.audit.findings import KINDS
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import SeenPlace
 from consent_mw.audit.findings import report_of
 from consent_mw.audit.formats import written
 from consent_mw.audit.pages import Reader
@@ -226,6 +227,16 @@ def test_sarif_names_rule_place_and_fingerprint(bare: AuditReport) -> None:
             place = location["physicalLocation"]
             assert place["region"]["startLine"] >= 1
             assert not place["artifactLocation"]["uri"].startswith("/")
+
+
+def test_sarif_has_uris_for_paths_of_any_form() -> None:
+    """A colon would begin a scheme, and spaces and umlauts are no part of a URI (RFC 3986 section 4.2)."""
+    place = SeenPlace("/a:b/müller straße/%20?q=1", 1, 1, "")
+    finding = AuditFinding("0123456789", "undeclared", "x", "X", "", "X.", "Y.", places=[place])
+    log = json.loads(written(AuditReport("s", "2026-11-30", findings=[finding]), "sarif"))
+    (location,) = log["runs"][0]["results"][0]["locations"]
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "a%3Ab/m%C3%BCller%20stra%C3%9Fe/%20"
 
 
 def test_junit_fails_a_case_for_each_kind_that_was_found(bare: AuditReport) -> None:

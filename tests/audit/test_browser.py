@@ -11,18 +11,21 @@ from datetime import date
 from threading import Event
 
 import pytest
+from playwright.async_api import Browser
 
 from consent_mw import config
 from consent_mw.audit.browser import NO_SCRIPTS
 from consent_mw.audit.browser import LivePlan
 from consent_mw.audit.browser import LiveWalk
-from consent_mw.audit.browser import launched
 from consent_mw.audit.browser import walk_in
+from consent_mw.audit.browser_findings import about_notice
 from consent_mw.audit.browser_findings import add_browser
 from consent_mw.audit.browser_page import LiveBounds
+from consent_mw.audit.browser_start import launched
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
 from consent_mw.audit.findings import report_of
+from consent_mw.audit.notices import find_notice
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.passes import ACCEPT
 from consent_mw.audit.passes import GPC
@@ -38,6 +41,7 @@ from consent_mw.audit.targets import Bounds
 from tests.audit.live_sites import DECLARED
 from tests.audit.live_sites import FAULTS
 from tests.audit.live_sites import HOSTILE
+from tests.audit.live_sites import NOTICES
 from tests.audit.live_sites import clean
 from tests.audit.live_sites import faulty
 from tests.audit.live_sites import holed
@@ -67,6 +71,17 @@ def short(name: str) -> LivePlan:
     return LivePlan(passes=(UNTOUCHED,), bounds=bounds)
 
 
+async def said_of_notices(browser: Browser) -> dict[str, str]:
+    """Return what is said of each notice."""
+    page, said = await browser.new_page(), {}
+    for name, (markup, _) in NOTICES.items():
+        await page.set_content(markup)
+        notice = await find_notice(page)
+        assert notice is not None
+        said[name] = " ".join(finding.what for finding in about_notice(notice))
+    return said
+
+
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     """Reads pages by the configuration of the planted sites."""
@@ -74,8 +89,8 @@ def reader() -> Reader:
 
 
 @pytest.fixture(scope="module")
-def reports(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> dict[str, AuditReport]:
-    """The reports on the faulty site, the one with holes, and the clean one, from one browser."""
+def seen(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, AuditReport], dict[str, str]]:
+    """The reports on the faulty site, the one with holes, and the clean one, and on notices, from one browser."""
     holed_inner, holed_app = holed(tmp_path_factory.mktemp("holed"))
     twin = clean(tmp_path_factory.mktemp("clean"))
     apps: Mapping[str, object] = {"faulty": faulty(), "holed": holed_app, "clean": twin}
@@ -91,29 +106,44 @@ def reports(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         async with room:
             return await visit
 
-    async def look() -> list[LiveWalk]:
+    async def look() -> tuple[list[LiveWalk], dict[str, str]]:
         async with launched(APP_ORIGIN, (), chromium.find()) as browser:
-            return await asyncio.gather(
+            walks = asyncio.gather(
                 *(one(walk_in(browser, target, ["/"], plan(name))) for name, target in targets.items()),
                 *(one(walk_in(browser, taking, [f"/{name}"], short(name))) for name in HOSTILE),
             )
+            said = await said_of_notices(browser)
+            return await walks, said
 
     try:
         # In a thread: the browser of other tests may keep a loop running in this one.
         with ThreadPoolExecutor(1) as thread:
-            seen = dict(zip(names, thread.submit(asyncio.run, look()).result(), strict=True))
+            walks, said = thread.submit(asyncio.run, look()).result()
+        live = dict(zip(names, walks, strict=True))
         found = {name: report_of(name, Walk(), reader, TODAY) for name in HOSTILE}
         for name in HOSTILE:
-            add_browser(found[name], seen[name], reader, APP_ORIGIN)
+            add_browser(found[name], live[name], reader, APP_ORIGIN)
         for name, target in targets.items():
             read = walk(target, reader, ["/"], Limits())
             found[name] = report_of(name, read, reader, TODAY)
-            add_browser(found[name], seen[name], reader, APP_ORIGIN)
-        return found
+            add_browser(found[name], live[name], reader, APP_ORIGIN)
+        return found, said
     finally:
         end.set()
         holed_inner.engine.close()
         twin.engine.close()
+
+
+@pytest.fixture
+def reports(seen: tuple[dict[str, AuditReport], dict[str, str]]) -> dict[str, AuditReport]:
+    """The reports by site."""
+    return seen[0]
+
+
+@pytest.fixture
+def looks(seen: tuple[dict[str, AuditReport], dict[str, str]]) -> dict[str, str]:
+    """What is said of each notice."""
+    return seen[1]
 
 
 def kinds(report: AuditReport) -> list[tuple[str, str]]:
@@ -140,6 +170,14 @@ def test_a_notice_that_favours_yes_is_found(reports: Mapping[str, AuditReport]) 
     said = " ".join(one.what for one in reports["faulty"].findings if one.kind == "reject-is-less")
     assert [word for word in ("is smaller", "thinner", "fainter", "like text", "keyboard") if word not in said] == []
     assert any("contrast" in one.what for one in reports["faulty"].findings if one.kind == "notice-is-hard")
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_refusal_that_is_hard_to_see_or_reach_is_told(looks: Mapping[str, str], name: str) -> None:
+    """However it is hidden, and however a colour is written; of a notice without faults nothing is said."""
+    said = NOTICES[name][1]
+    assert said in looks[name]
+    assert bool(said) == bool(looks[name])
 
 
 def test_what_is_put_in_behind_is_told_apart(reports: Mapping[str, AuditReport]) -> None:

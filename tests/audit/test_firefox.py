@@ -12,14 +12,14 @@ from threading import Event
 import pytest
 
 from consent_mw import config
-from consent_mw.audit.browser import FIREFOX
 from consent_mw.audit.browser import NO_SCRIPTS
 from consent_mw.audit.browser import LivePlan
 from consent_mw.audit.browser import LiveWalk
-from consent_mw.audit.browser import launched
 from consent_mw.audit.browser import walk_in
 from consent_mw.audit.browser_findings import add_browser
 from consent_mw.audit.browser_page import LiveBounds
+from consent_mw.audit.browser_start import FIREFOX
+from consent_mw.audit.browser_start import launched
 from consent_mw.audit.browser_views import Cause
 from consent_mw.audit.browser_views import cause_in_stack
 from consent_mw.audit.findings import AuditReport

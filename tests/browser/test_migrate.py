@@ -1,4 +1,9 @@
-"""Other consent tools, from their packages: the cookie that each really sets is read, and its choice applies."""
+"""
+Other consent tools: the cookie that each really sets is read, and its choice applies.
+
+Five come from their packages. Of the hosted ones there are only the published snippet and a stand-in
+(:mod:`tests.browser.hosted_tools`).
+"""
 
 from __future__ import annotations
 
@@ -14,16 +19,24 @@ from playwright.sync_api import Browser
 from playwright.sync_api import expect
 
 from consent_mw import ConsentMiddleware
+from consent_mw import config
+from consent_mw.audit.first_config import Facts
+from consent_mw.audit.first_config import first_config
+from consent_mw.audit.notices import BUTTONS
+from consent_mw.audit.other_tools import tools_in
+from consent_mw.audit.pages import Reader
+from consent_mw.audit.targets import Response
 from consent_mw.cookies.migrating import TOOLS
 from tests import npm_packages
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
+from tests.browser.hosted_tools import GTAG
+from tests.browser.hosted_tools import HOSTED
+from tests.browser.hosted_tools import USERCENTRICS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
-
-GTAG = "<script src='https://www.googletagmanager.com/gtag/js?id=G-AAAAA1'></script>"
 
 
 class Tool(NamedTuple):
@@ -37,6 +50,8 @@ class Tool(NamedTuple):
     reject: str
     #: The tool's function for an answer, if its buttons appear before they work.
     answer: str = ""
+    #: The page of a hosted tool.
+    page: str = ""
 
 
 PACKAGES = {
@@ -95,22 +110,36 @@ PACKAGES = {
         ".cc-deny",
     ),
 }
+TOOLS_HERE = {
+    **PACKAGES,
+    **{
+        name: Tool(
+            "", "", "", "(CookieConsent|OptanonConsent|cookieyes-consent|cmplz_marketing)=", *BUTTONS[name][1:]
+        )._replace(page=hosted.page)
+        for name, hosted in HOSTED.items()
+    },
+}
 #: A yes in Osano's notice is not for particular purposes.
-ANSWERS = [(name, yes) for name in PACKAGES for yes in (False, True) if (name, yes) != ("osano-cookieconsent", True)]
+ANSWERS = [(name, yes) for name in TOOLS_HERE for yes in (False, True) if (name, yes) != ("osano-cookieconsent", True)]
+
+
+def page_of(tool: Tool) -> str:
+    """Return a page with the tool."""
+    return tool.page or (
+        f"<!doctype html><title>x</title><body><h1>x</h1><script>{tool.before}</script>"
+        f"<script src='/npm/{tool.script}'></script><script>{tool.after}</script>"
+    )
 
 
 def site_of(tool: Tool) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
     """Return a site with the tool at ``/``, its files, and a page without it at ``/after``."""
-    page = (
-        f"<!doctype html><title>x</title><body><h1>x</h1><script>{tool.before}</script>"
-        f"<script src='/npm/{tool.script}'></script><script>{tool.after}</script>"
-    )
+    page = page_of(tool)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         kind, body = "text/html; charset=utf-8", page.encode()
         if path == "/after":
-            body = f"<!doctype html><title>x</title><body>{GTAG}<h1>x</h1>".encode()
+            body = f"<!doctype html><title>x</title><body><script src='{GTAG}'></script><h1>x</h1>".encode()
         elif path != "/":
             found = npm_packages.find(path.removeprefix("/npm/"))
             kind = mimetypes.guess_type(path)[0] or "text/plain"
@@ -144,8 +173,9 @@ def test_the_choice_made_with_the_real_tool_holds(
     chromium: Browser, lane: Lane, wrapped: ConsentMiddleware, name: str, yes: bool
 ) -> None:
     """A no applies without another question; a yes is recorded, and the granted services run at once."""
-    tool = PACKAGES[name]
-    npm_packages.file(tool.script)
+    tool = TOOLS_HERE[name]
+    if tool.script:
+        npm_packages.file(tool.script)
     host = f"{name}-{'yes' if yes else 'no'}.example"
     lane.serve(host, site_of(tool))
     context = chromium.new_context(proxy={"server": lane.address}, ignore_https_errors=True)
@@ -172,3 +202,18 @@ def test_the_choice_made_with_the_real_tool_holds(
         expect(page.locator("[data-cmw-banner]")).to_be_hidden()
     finally:
         context.close()
+
+
+@pytest.mark.parametrize("name", [*TOOLS_HERE, "usercentrics"])
+def test_a_page_with_the_tool_is_recognised_and_mapped(name: str) -> None:
+    """The audit names the tool alone; init declares the tag that it marks, and says which category is which purpose."""
+    text = USERCENTRICS if name == "usercentrics" else page_of(TOOLS_HERE[name])
+    assert [tool.id for tool in tools_in(text)] == [name]
+    if name in PACKAGES:
+        return
+    reader = Reader(config.load({}))
+    page = reader.read("https://x.example", "/", Response(200, (("Content-Type", "text/html"),), text.encode()))
+    toml = first_config([page], reader, Facts("https://x.example/"))
+    assert 'use = "google-analytics"' in toml
+    (mapped,) = tools_in(text)
+    assert [word for word in mapped.categories if word not in toml] == []
