@@ -56,33 +56,35 @@ TELLING = """(() => {
       return own.apply(this, given);
     };
   };
-  withBody(globalThis.Navigator && Navigator.prototype, 'sendBeacon', ([url, body]) => [url, body]);
-  withBody(globalThis, 'fetch', ([url, set]) => [url, set && set.body]);
-  const made = (name, tell) => {
+  // Firefox tells all bodies by itself.
+  if (globalThis.mozInnerScreenX === undefined) {
+    withBody(globalThis.Navigator && Navigator.prototype, 'sendBeacon', ([url, body]) => [url, body]);
+    withBody(globalThis, 'fetch', ([url, set]) => [url, set && set.body]);
+  }
+  const made = (name, of) => {
     if (globalThis[name]) globalThis[name] = new Proxy(globalThis[name], {
       construct(own, given, target) {
-        try { tell(...given); } catch {}
+        try { for (const [kind, name] of of(...given)) said(kind, name); } catch {}
         return Reflect.construct(own, given, target);
       } });
   };
   const path = url => new URL(url, document.baseURI).pathname;
-  made('SharedWorker', url => said('unseen', 'requests of the shared worker ' + path(url)));
-  made('RTCPeerConnection', set => [...set.iceServers].forEach(one =>
-    [one.urls].flat().forEach(url => said('peer', url))));
+  made('SharedWorker', url => [['unseen', 'requests of the shared worker ' + path(url)]]);
+  made('RTCPeerConnection', set => [...set.iceServers].flatMap(one => [one.urls].flat().map(url => ['peer', url])));
   const waiting = new Map(), [least, most] = [500, 60000];
-  const keep = (id, code, after, given) => {
+  const keep = (id, code, after, given, once) => {
     if (typeof code === 'function' && after > least && after <= most && waiting.size < 200)
-      waiting.set(id, () => code(...given));
+      waiting.set(id, () => { if (once) clear(id); timeout(() => code(...given), 0); });
     return id;
   };
   const [timeout, interval, clear] = [setTimeout, setInterval, clearTimeout];
   globalThis.setTimeout = function (code, after, ...given) {
     const run = typeof code === 'function' ? (...all) => { waiting.delete(id); return code(...all); } : code;
     const id = timeout(run, after, ...given);
-    return keep(id, run, after, given);
+    return keep(id, run, after, given, true);
   };
   globalThis.setInterval = function (code, after, ...given) {
-    return keep(interval(code, after, ...given), code, after, given);
+    return keep(interval(code, after, ...given), code, after, given, false);
   };
   for (const name of ['clearTimeout', 'clearInterval']) {
     const own = globalThis[name];
@@ -90,9 +92,9 @@ TELLING = """(() => {
   }
   addEventListener(STIR, event => {
     event.stopImmediatePropagation();
-    const all = [...waiting.entries()];
+    const all = [...waiting.values()];
     waiting.clear();
-    for (const [id, run] of all) { clear(id); timeout(run, 0); }
+    all.forEach(run => run());
   }, true);
 })()"""
 
