@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SCRIPTS", "LivePlan", "LiveWalk", "browse", "walk_in"]
 
-#: How many visitors are on the site at once.
-_SIDE_BY_SIDE = 3
+#: How many visitors are on the site at once, in Chromium and in Firefox, which is slower with several.
+_SIDE_BY_SIDE, _SIDE_BY_SIDE_FIREFOX = 3, 1
 #: Suffix of the name of a pass without scripts.
 NO_SCRIPTS = ", without scripts"
 #: Seconds for closing a profile.
@@ -185,7 +185,7 @@ class _Visits:
             self.found.unseen += [("in Firefox", blind) for blind in BLIND_SPOTS]
         await self._visitor(UNTOUCHED)
         visits = [self._visitor(UNTOUCHED + NO_SCRIPTS, scripts=False), self._visitor(GPC, objects=True)]
-        room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        room = asyncio.Semaphore(_SIDE_BY_SIDE_FIREFOX if self._is_firefox else _SIDE_BY_SIDE)
 
         async def made(visit: Coroutine[Any, Any, None]) -> None:
             async with room:

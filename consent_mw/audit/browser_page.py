@@ -58,7 +58,7 @@ _MOST_NAMES = 1_000
 #: The most frames whose storage is read.
 _MOST_FRAMES = 30
 #: The time limit of one step, in seconds.
-_STEP = 5.0
+_STEP = 10.0
 #: Seconds between two checks whether a page is idle.
 _LOOK = 0.05
 #: Seconds by which a cookie ends later than before if it was set again.
