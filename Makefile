@@ -107,7 +107,7 @@ docs: $(TOOLS)
 	$(BIN)/zensical build --strict
 
 #: The programs that generate files in the repository. Each has the option --check.
-GENERATORS := tools.build_scripts tools.catalogue_page tools.decision_index tools.locale_data tools.state_table
+GENERATORS := tools.build_scripts tools.catalogue_page tools.decision_index tools.editor_messages tools.locale_data tools.state_table
 
 generated: $(TOOLS)
 	@for one in $(GENERATORS); do $(BIN)/python -m $$one; done

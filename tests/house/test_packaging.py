@@ -42,7 +42,8 @@ apps = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes")]
 settings.configure(INSTALLED_APPS=[*apps, "consent_mw.django.editor"])
 django.setup()
 modules = [found.name for found in pkgutil.walk_packages(consent_mw.__path__, "consent_mw.")]
-for module in modules:
+# Only Wagtail imports its hooks.
+for module in sorted({*modules} - {"consent_mw.django.editor.wagtail_hooks"}):
     importlib.import_module(module)
 root = assets.root()
 files = [path for path in pathlib.Path(str(root)).rglob("*") if path.is_file() and path.suffix != ".pyc"]

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.utils.autoreload import autoreload_started
 
+from consent_mw.django.editor.words import later as lazy
 from consent_mw.django.setup import config_file
 
 
@@ -16,7 +17,7 @@ class EditorConfig(AppConfig):
 
     name = "consent_mw.django.editor"
     label = "consent_mw_editor"
-    verbose_name = "Consent"
+    verbose_name = lazy("Consent")
 
     def ready(self) -> None:
         """Let ``manage.py runserver`` start anew when the file was changed."""

@@ -28,6 +28,8 @@ from consent_mw.django.editor.fields import Field
 from consent_mw.django.editor.fields import FieldGroup
 from consent_mw.django.editor.fields import FilledField
 from consent_mw.django.editor.fields import put_all
+from consent_mw.django.editor.words import in_language as _
+from consent_mw.django.editor.words import later as lazy
 from consent_mw.errors import Problem
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import purpose_label
@@ -40,9 +42,9 @@ __all__ = ["FORMS", "DeclaredService", "EditorForm"]
 #: The kinds of forms, with their titles.
 FORMS: Mapping[str, str] = {
     **sections.SECTIONS,
-    "add": "Add services",
-    "new": "A service of your own",
-    "service": "Service",
+    "add": lazy("Add services"),
+    "new": lazy("A service of your own"),
+    "service": lazy("Service"),
 }
 #: How many services of the catalogue a search shows.
 MOST_FOUND = 40
@@ -85,7 +87,7 @@ class EditorForm:
     """
 
     def __init__(self, text: ConfigText, kind: str, *, lang: str = "", key: str = "", query: str = "") -> None:
-        self.title = FORMS[kind]
+        self.title = str(FORMS[kind])
         self.text, self.kind, self.key, self.query = text, kind, key, query.strip()
         self.site: Site = text.site
         self.lang = lang or self.site.languages[0]
@@ -94,7 +96,7 @@ class EditorForm:
         self.problems: list[Problem] = []
         self._place = self._found_place()
         if kind == "texts":
-            self.title = f"Texts, {language_name(self.lang)}"
+            self.title = _("Texts, %(language)s") % {"language": language_name(self.lang)}
         if kind == "service":
             self.title = self.site.by_id[key].name if key in self.site.by_id else key
         self.groups = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from consent_mw.django.editor.words import later as lazy
+
 
 class Configuration(models.Model):
     """The configuration file of the site."""
@@ -14,5 +16,5 @@ class Configuration(models.Model):
         app_label = "consent_mw_editor"
         managed = False
         default_permissions = ("view", "change")
-        verbose_name = "consent notice"
-        verbose_name_plural = "Consent notice"
+        verbose_name = lazy("consent notice")
+        verbose_name_plural = lazy("Consent notice")

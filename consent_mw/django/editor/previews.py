@@ -12,13 +12,26 @@ from consent_mw.cli.preview import Gallery
 from consent_mw.cli.preview import PreviewLook
 from consent_mw.core.days import DAY_SECONDS
 from consent_mw.core.model import Site
+from consent_mw.django.editor.words import in_language as _
+from consent_mw.django.editor.words import later as lazy
 from consent_mw.errors import Problem
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.theme import position_of
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import offered_languages
 
-__all__ = ["SCHEMES", "choices", "notice_page", "problem_page"]
+__all__ = ["SCHEME_NAMES", "choices", "notice_page", "problem_page"]
+
+#: The names of the looks and visitors of :mod:`consent_mw.cli.preview`, for owners.
+SCHEME_NAMES = {"light": lazy("Light"), "dark": lazy("Dark")}
+_STATE_NAMES = {
+    "undecided": lazy("Not decided"),
+    "open": lazy("Choosing"),
+    "gpc": lazy("Opt-out signal"),
+    "changed": lazy("Asked again after a change"),
+    "decided": lazy("Decided"),
+    "decided-gpc": lazy("Decided, with the signal"),
+}
 
 _PROBLEMS = """<!doctype html>
 <html lang="en">
@@ -37,12 +50,12 @@ def choices(site: Site, lang: str, asked: Mapping[str, str]) -> list[tuple[str, 
     """Return the selects of a preview: name, label, and the options with whether they are chosen."""
     languages = {tag: language_name(tag) for tag in offered_languages(site)}
     selects = (
-        ("preview-language", "Language", languages, lang),
-        ("preview-scheme", "Colours", SCHEMES, "light"),
-        ("preview-state", "Visitor", STATES, "undecided"),
+        ("preview-language", _("Language"), languages, lang),
+        ("preview-scheme", _("Colours"), SCHEME_NAMES, "light"),
+        ("preview-state", _("Visitor"), _STATE_NAMES, "undecided"),
     )
     return [
-        (name, label, [(value, words, value == asked.get(name, usual)) for value, words in known.items()])
+        (name, label, [(value, str(words), value == asked.get(name, usual)) for value, words in known.items()])
         for name, label, known, usual in selects
     ]
 

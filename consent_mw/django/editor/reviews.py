@@ -20,6 +20,8 @@ from consent_mw.config.editable import change_rows
 from consent_mw.config.toml_edit import Edit
 from consent_mw.config.toml_lines import Path
 from consent_mw.django.editor.sections import text_name
+from consent_mw.django.editor.words import counted
+from consent_mw.django.editor.words import in_language as _
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import missing_texts
 
@@ -55,7 +57,7 @@ def changes_in(before: ConfigText, edits: Iterable[Edit]) -> list[ChangeRow]:
     rows = []
     for path, old, new in change_rows(before.tables, edits):
         words = [_words(old), _words(new)]
-        absent = "not declared" if path[0] == "services" and len(path) == 2 else "default"
+        absent = _("not declared") if path[0] == "services" and len(path) == 2 else _("default")
         rows.append(ChangeRow(_name(path), *_compared(*words), absent))
     return rows
 
@@ -67,9 +69,10 @@ def _name(path: Path) -> str:
         key = ".".join(map(str, rest[1:]))
         return f"{text_name(key)}, {language_name(str(rest[0]))}"
     if first == "services" and rest:
-        return " ".join(["Service", str(rest[0]), *(f"· {'.'.join(map(str, rest[1:]))}" for _ in rest[1:2])])
+        setting = ".".join(map(str, rest[1:]))
+        return " ".join([_("Service"), str(rest[0]), *([f"· {setting}"] if setting else [])])
     if first == "links" and rest:
-        return f"Link {int(rest[0]) + 1}{''.join(f' · {one}' for one in rest[1:])}"
+        return " · ".join([_("Link %(number)s") % {"number": int(rest[0]) + 1}, *map(str, rest[1:])])
     return ".".join(map(str, path))
 
 
@@ -77,7 +80,7 @@ def _words(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _("on") if value else _("off")
     if isinstance(value, list):
         return ", ".join(map(_words, value))
     if isinstance(value, Mapping):
@@ -97,26 +100,28 @@ def _compared(old: str, new: str) -> tuple[list[WordPiece], list[WordPiece]]:
     return before, after
 
 
-def cautions(before: ConfigText, after: ConfigText) -> Iterator[tuple[str, str]]:
-    """Yield what follows for visitors and for the site, each with its severity: ``warning`` or ``note``."""
+def cautions(before: ConfigText, after: ConfigText) -> Iterator[tuple[str, str, str]]:
+    """Yield what follows: its severity (``warning`` or ``note``), the words, and their language if it is English."""
     if before.problems is None:
         old, new = before.site, after.site
         if old.revision != new.revision or old.learning != new.learning:
-            yield "warning", "Every visitor is asked again, because this changes what they agreed to."
+            yield "warning", _("Every visitor is asked again, because this changes what they agreed to."), ""
         else:
-            yield "note", "Nobody is asked again: what visitors agreed to stays the same."
+            yield "note", _("Nobody is asked again: what visitors agreed to stays the same."), ""
         if new.learning and not old.learning:
-            yield "warning", "No service is declared any more, so visitors are asked about those that turn up in pages."
+            words = _("No service is declared any more, so visitors are asked about those that turn up in pages.")
+            yield "warning", words, ""
         known = set(about_settings(old))
-        yield from ((one.severity, f"{one.what} {one.remedy}") for one in about_settings(new) if one not in known)
+        yield from ((one.severity, f"{one.what} {one.remedy}", "en") for one in about_settings(new) if one not in known)
         lacking = missing_texts(old)
         for tag, keys in missing_texts(new).items():
             if fresh := set(keys) - set(lacking.get(tag, ())):
-                yield "warning", f"{language_name(tag)} lacks {_counted(len(fresh))}; another language is shown there."
-
-
-def _counted(number: int) -> str:
-    return "a text" if number == 1 else f"{number} texts"
+                words = counted(
+                    "%(language)s lacks a text; another language is shown there.",
+                    "%(language)s lacks %(number)s texts; another language is shown there.",
+                    len(fresh),
+                )
+                yield "warning", words % {"language": language_name(tag), "number": len(fresh)}, ""
 
 
 def sealed(edits: Iterable[Edit], base: ConfigText, user: object) -> str:

@@ -20,159 +20,217 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.django.editor.fields import Field
 from consent_mw.django.editor.fields import text_path
+from consent_mw.django.editor.words import in_language as _
+from consent_mw.django.editor.words import later as lazy
 from consent_mw.notice import theme
 from consent_mw.notice.wording import every_text
 from consent_mw.notice.wording import language_name
 from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import wording
 
-__all__ = ["SECTIONS", "Group", "facts", "look", "service", "services", "text_name", "texts"]
+__all__ = ["SECTIONS", "Group", "choice_name", "facts", "look", "service", "services", "text_name", "texts"]
 
 #: A heading, a note, whether the group is folded, and its fields.
 Group = tuple[str, str, bool, list[Field]]
-SECTIONS = {"texts": "Texts", "services": "Services", "look": "Look", "facts": "Site and languages"}
+SECTIONS = {
+    "texts": lazy("Texts"),
+    "services": lazy("Services"),
+    "look": lazy("Look"),
+    "facts": lazy("Site and languages"),
+}
 
 _TEXT_GROUPS = (
-    ("The notice", ("banner.", "action.", "changed.", "gpc."), False),
-    ("Purposes", ("purpose.",), False),
-    ("Panels of held content", ("placeholder.",), True),
-    ("The page of choices", ("page.",), True),
-    ("What is kept about a choice", ("receipt.",), True),
-    ("The declaration", ("policy.", "basis.", "safeguard."), True),
-    ("Counting", ("count.",), True),
-    ("Errors", ("error.",), True),
+    (lazy("The notice"), ("banner.", "action.", "changed.", "gpc."), False),
+    (lazy("Purposes"), ("purpose.",), False),
+    (lazy("Panels of held content"), ("placeholder.",), True),
+    (lazy("The page of choices"), ("page.",), True),
+    (lazy("What is kept about a choice"), ("receipt.",), True),
+    (lazy("The declaration"), ("policy.", "basis.", "safeguard."), True),
+    (lazy("Counting"), ("count.",), True),
+    (lazy("Errors"), ("error.",), True),
 )
 #: The longest text that is its own name, in characters.
 _LONGEST_NAME = 60
 #: What owners change most, in their words.
 _TEXT_NAMES = {
-    "banner.title": "Title",
-    "banner.text": "First sentence, before the purposes",
-    "banner.promise": "Promise, after the purposes",
-    "banner.responsible": "Who is responsible",
-    "banner.services": "Link to the services",
-    "banner.privacy": "Link to the privacy policy",
-    "banner.always": "Beside necessary services",
-    "banner.saved": "After an answer",
-    "banner.counted": "About counting",
-    "banner.counted.more": "Link to more about counting",
-    "gpc.short": "Beside what an opt-out signal keeps off",
-    "gpc.banner": "To visitors whose browser sends an opt-out signal",
-    "gpc.page": "The same, on the page of choices",
-    "changed.on": "Asked again after a change that the site describes",
-    "changed.plain": "Asked again after another change",
-    "changed.expired": "Asked again since the choice is too old",
-    "action.accept-all": "Button that accepts everything",
-    "action.reject-all": "Button that rejects everything",
-    "action.choose": "Button that opens the choices",
-    "action.save": "Button that saves them",
-    "action.withdraw": "Button that withdraws everything",
-    "action.open": "Control that opens the choices again",
-    "action.continue": "Second way to refuse",
-    "placeholder.title": "Title of a panel",
-    "placeholder.text": "Words of a panel",
-    "placeholder.once": "Button that loads the content once",
-    "placeholder.allow": "Button that allows the service",
-    "placeholder.more": "Link to all choices",
+    "banner.title": lazy("Title"),
+    "banner.text": lazy("First sentence, before the purposes"),
+    "banner.promise": lazy("Promise, after the purposes"),
+    "banner.responsible": lazy("Who is responsible"),
+    "banner.services": lazy("Link to the services"),
+    "banner.privacy": lazy("Link to the privacy policy"),
+    "banner.always": lazy("Beside necessary services"),
+    "banner.saved": lazy("After an answer"),
+    "banner.counted": lazy("About counting"),
+    "banner.counted.more": lazy("Link to more about counting"),
+    "gpc.short": lazy("Beside what an opt-out signal keeps off"),
+    "gpc.banner": lazy("To visitors whose browser sends an opt-out signal"),
+    "gpc.page": lazy("The same, on the page of choices"),
+    "changed.on": lazy("Asked again after a change that the site describes"),
+    "changed.plain": lazy("Asked again after another change"),
+    "changed.expired": lazy("Asked again since the choice is too old"),
+    "action.accept-all": lazy("Button that accepts everything"),
+    "action.reject-all": lazy("Button that rejects everything"),
+    "action.choose": lazy("Button that opens the choices"),
+    "action.save": lazy("Button that saves them"),
+    "action.withdraw": lazy("Button that withdraws everything"),
+    "action.open": lazy("Control that opens the choices again"),
+    "action.continue": lazy("Second way to refuse"),
+    "placeholder.title": lazy("Title of a panel"),
+    "placeholder.text": lazy("Words of a panel"),
+    "placeholder.once": lazy("Button that loads the content once"),
+    "placeholder.allow": lazy("Button that allows the service"),
+    "placeholder.more": lazy("Link to all choices"),
 }
-_PURPOSE_PARTS = {"label": "name", "description": "description", "profiles": "description, where it profiles"}
-_ON_OFF = (("", "Default"), ("true", "On"), ("false", "Off"))
+_PURPOSE_PARTS = {
+    "label": lazy("name"),
+    "description": lazy("description"),
+    "profiles": lazy("description, where it profiles"),
+}
+_ON_OFF = (("", lazy("Default")), ("true", lazy("On")), ("false", lazy("Off")))
 _COLOUR_NAMES = {
-    "paper": "Background",
-    "ink": "Text",
-    "soft": "Less prominent text",
-    "line": "Hairlines",
-    "edge": "Borders of controls",
-    "fill": "Chips",
-    "main": "Buttons",
-    "over": "Buttons under the pointer",
-    "on": "Text on the buttons",
-    "focus": "Focus ring",
+    "paper": lazy("Background"),
+    "ink": lazy("Text"),
+    "soft": lazy("Less prominent text"),
+    "line": lazy("Hairlines"),
+    "edge": lazy("Borders of controls"),
+    "fill": lazy("Chips"),
+    "main": lazy("Buttons"),
+    "over": lazy("Buttons under the pointer"),
+    "on": lazy("Text on the buttons"),
+    "focus": lazy("Focus ring"),
 }
+
+
+#: The words of settings with several choices, for owners.
+_CHOICE_NAMES = {
+    "bar": lazy("Bar"),
+    "corner": lazy("Corner card"),
+    "dialog": lazy("Dialog"),
+    "bottom": lazy("Bottom"),
+    "top": lazy("Top"),
+    "bottom-start": lazy("Bottom, at the start"),
+    "bottom-end": lazy("Bottom, at the end"),
+    "middle-start": lazy("Middle, at the start"),
+    "middle-end": lazy("Middle, at the end"),
+    "top-start": lazy("Top, at the start"),
+    "top-end": lazy("Top, at the end"),
+    "off": lazy("Off"),
+    "text": lazy("Text"),
+    "cross": lazy("Cross"),
+    "auto": lazy("Auto"),
+    "light": lazy("Light"),
+    "dark": lazy("Dark"),
+    "selector": lazy("Selector"),
+    "button": lazy("Button"),
+    "link": lazy("Link"),
+    "hover": lazy("Under the pointer"),
+    "always": lazy("Always"),
+}
+
+
+def choice_name(word: str) -> str:
+    """Return the name of a choice for its owner, such as a layout's."""
+    return str(_CHOICE_NAMES.get(word, word))
 
 
 def _options(words: Iterable[str], default: str) -> tuple[tuple[str, str], ...]:
-    named = [(word, word.replace("-", " ").capitalize()) for word in words]
-    return (("", f"Default ({default})"), *named)
+    """Return the choices of a setting, the first of which leaves it to its default."""
+    default_name = _("Default (%(name)s)") % {"name": choice_name(default)}
+    return (("", default_name), *((word, choice_name(word)) for word in words))
 
 
 def look(site: Site) -> list[Group]:
     """Return the settings of the look."""
     positions = tuple(dict.fromkeys(place for places in POSITIONS.values() for place in places))
     layout: list[Field] = [
-        Field(("site", "layout"), "Layout", "choice", choices=_options(POSITIONS, "bar")),
+        Field(("site", "layout"), _("Layout"), "choice", choices=_options(POSITIONS, "bar")),
         Field(
             ("site", "position"),
-            "Position",
+            _("Position"),
             "choice",
-            "A bar has bottom and top; a corner card the four corners; a dialog none. Start is the left in English.",
-            choices=_options(positions, "at the bottom"),
+            _("A bar has bottom and top; a corner card the four corners; a dialog none. Start is the left in English."),
+            choices=_options(positions, "bottom"),
         ),
         Field(
             ("site", "dismiss"),
-            "A second way to refuse",
+            _("A second way to refuse"),
             "choice",
-            "Some regulators like “Continue without accepting” (text), or a cross. Either one refuses.",
+            _("Some regulators like “Continue without accepting” (text), or a cross. Either one refuses."),
             choices=_options(("off", "text", "cross"), "off"),
         ),
-        Field(("site", "show_services"), "List the services under each purpose", "flag", choices=_ON_OFF),
+        Field(("site", "show_services"), _("List the services under each purpose"), "flag", choices=_ON_OFF),
     ]
     colours: list[Field] = [
         Field(
             ("theme", "brand"),
-            "Brand colour",
+            _("Brand colour"),
             "colour",
-            "One colour is enough: the others follow, with contrast kept. Accept and reject always look the same.",
+            _("One colour is enough: the others follow, with contrast kept. Accept and reject always look the same."),
         ),
-        Field(("theme", "dark", "brand"), "Brand colour in the dark look", "colour"),
+        Field(("theme", "dark", "brand"), _("Brand colour in the dark look"), "colour"),
         Field(
             ("theme", "scheme"),
-            "Light or dark",
+            _("Light or dark"),
             "choice",
-            "Auto follows the visitor; selector follows a mark of your page.",
+            _("Auto follows the visitor; selector follows a mark of your page."),
             choices=_options(("auto", "light", "dark", "selector"), "auto"),
         ),
-        Field(("theme", "dark_selector"), "Mark of dark pages", note="For selector alone, for example html.dark."),
+        Field(
+            ("theme", "dark_selector"), _("Mark of dark pages"), note=_("For selector alone, for example html.dark.")
+        ),
     ]
     shape: list[Field] = [
-        Field(("theme", "radius"), "Radius of corners, in pixels", "number", usual=str(theme.RADIUS)),
-        Field(("theme", "width"), "Width, in em", "number"),
-        Field(("theme", "font"), "Fonts", note="Names with commas between them; none is loaded."),
-        Field(("theme", "logo"), "Logo", note="The path of a picture of yours: /static/logo.svg."),
-        Field(("theme", "dark", "logo"), "Logo on dark backgrounds"),
+        Field(("theme", "radius"), _("Radius of corners, in pixels"), "number", usual=str(theme.RADIUS)),
+        Field(("theme", "width"), _("Width, in em"), "number"),
+        Field(("theme", "font"), _("Fonts"), note=_("Names with commas between them; none is loaded.")),
+        Field(("theme", "logo"), _("Logo"), note=_("The path of a picture of yours: /static/logo.svg.")),
+        Field(("theme", "dark", "logo"), _("Logo on dark backgrounds")),
     ]
     control: list[Field] = [
         Field(
             ("site", "reopen"),
-            "Control that opens the choices again",
+            _("Control that opens the choices again"),
             "choice",
             choices=_options(("button", "link"), "button"),
         ),
         Field(
-            ("site", "reopen_position"), "Its position", "choice", choices=_options(REOPEN_POSITIONS, "bottom start")
+            ("site", "reopen_position"), _("Its position"), "choice", choices=_options(REOPEN_POSITIONS, "bottom-start")
         ),
         Field(
-            ("site", "reopen_offset"), "Its distance from the edge, in pixels", "number", usual=str(theme.REOPEN_OFFSET)
+            ("site", "reopen_offset"),
+            _("Its distance from the edge, in pixels"),
+            "number",
+            usual=str(theme.REOPEN_OFFSET),
         ),
         Field(
             ("site", "reopen_icon"),
-            "Its icon",
-            note=f"{', '.join(REOPEN_ICONS)}, or the path of a picture of yours.",
+            _("Its icon"),
+            note=_("%(icons)s, or the path of a picture of yours.") % {"icons": ", ".join(REOPEN_ICONS)},
             usual="switch",
         ),
-        Field(("site", "reopen_label"), "Its words", "choice", choices=_options(("hover", "always"), "hover")),
+        Field(("site", "reopen_label"), _("Its words"), "choice", choices=_options(("hover", "always"), "hover")),
     ]
     each = [
-        (f"{heading}: single colours", "Without a brand colour, or against it.", [*_colours(dark)])
-        for heading, dark in (("Light", False), ("Dark", True))
+        (
+            _("%(scheme)s: single colours") % {"scheme": heading},
+            _("Without a brand colour, or against it."),
+            [*_colours(dark)],
+        )
+        for heading, dark in ((_("Light"), False), (_("Dark"), True))
     ]
     groups: list[Group] = [
-        ("Layout", "", False, layout),
-        ("Colours", "", False, colours),
+        (_("Layout"), "", False, layout),
+        (_("Colours"), "", False, colours),
         *((heading, note, True, fields) for heading, note, fields in each),
-        ("Shape and logo", "", False, shape),
-        ("The way back to the choices", "", True, control),
-        ("Links in the notice", f"At most {MOST_LINKS}, to your imprint for example.", True, list(_links(site))),
+        (_("Shape and logo"), "", False, shape),
+        (_("The way back to the choices"), "", True, control),
+        (
+            _("Links in the notice"),
+            _("At most %(number)s, to your imprint for example.") % {"number": MOST_LINKS},
+            True,
+            list(_links(site)),
+        ),
     ]
     return groups
 
@@ -186,11 +244,11 @@ def _colours(dark: bool) -> Iterator[Field]:
 
 def _links(site: Site) -> Iterator[Field]:
     for place in range(MOST_LINKS):
-        yield Field(("links", place, "url"), f"Address of link {place + 1}")
+        yield Field(("links", place, "url"), _("Address of link %(number)s") % {"number": place + 1})
         for lang in site.languages:
             yield Field(
                 ("links", place, "label", lang),
-                f"Its words, {language_name(lang)}",
+                _("Its words, %(language)s") % {"language": language_name(lang)},
                 lang=lang,
                 by_language=site.languages[0],
             )
@@ -198,21 +256,21 @@ def _links(site: Site) -> Iterator[Field]:
 
 def facts(site: Site) -> list[Group]:
     """Return the facts about the site that visitors read, and its languages."""
-    link = "An address with https://, or a path on this site."
+    link = _("An address with https://, or a path on this site.")
     fields: list[Field] = [
-        Field(("site", "controller"), "Who is responsible", note="A new controller asks every visitor again."),
-        Field(("site", "contact"), "Contact", note="An e-mail address, an address, or a path on this site."),
-        Field(("site", "privacy_policy"), "Privacy policy", note=link),
-        Field(("site", "supervisory_authority"), "Supervisory authority", note=link),
+        Field(("site", "controller"), _("Who is responsible"), note=_("A new controller asks every visitor again.")),
+        Field(("site", "contact"), _("Contact"), note=_("An e-mail address, an address, or a path on this site.")),
+        Field(("site", "privacy_policy"), _("Privacy policy"), note=link),
+        Field(("site", "supervisory_authority"), _("Supervisory authority"), note=link),
         Field(
             ("site", "languages"),
-            "Languages",
+            _("Languages"),
             "lines",
-            "One tag a line (en, de, pt-BR). The first one is the fallback.",
+            _("One tag a line (en, de, pt-BR). The first one is the fallback."),
             usual="en",
         ),
     ]
-    return [("The site", "", False, fields)]
+    return [(_("The site"), "", False, fields)]
 
 
 def texts(site: Site, tables: Mapping[str, Any], lang: str) -> list[Group]:
@@ -222,21 +280,21 @@ def texts(site: Site, tables: Mapping[str, Any], lang: str) -> list[Group]:
     groups: list[Group] = []
     for title, prefixes, folded in _TEXT_GROUPS:
         fields = [_text(tables, lang, key, built_in) for key in known if key.startswith(prefixes)]
-        if title == "Purposes":
+        if "purpose." in prefixes:
             fields += _own_purposes(site, lang)
-        note = "Links are written [words](/path)." if title == "The notice" else ""
-        groups.append((title, note, folded, fields))
+        note = _("Links are written [words](/path).") if "banner." in prefixes else ""
+        groups.append((str(title), note, folded, fields))
     return groups
 
 
 def text_name(key: str) -> str:
     """Return the name of a text for its owner: in words, as part of a purpose, or the English text itself."""
     if key in _TEXT_NAMES:
-        return _TEXT_NAMES[key]
-    group, _, part = key.partition(".")
+        return str(_TEXT_NAMES[key])
+    group, *parts = key.split(".", 2)
     english = wording("en")
     if group == "purpose":
-        purpose, _, part = part.partition(".")
+        purpose, part = parts
         return f"{english[f'purpose.{purpose}.label']}: {_PURPOSE_PARTS[part]}"
     text = english.get(key, key)
     return f"“{text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME].rsplit(' ', 1)[0] + ' …'}”"
@@ -255,7 +313,11 @@ def _own_purposes(site: Site, lang: str) -> Iterator[Field]:
         if purpose.id not in PURPOSES:
             for part, kind in (("label", "line"), ("description", "text")):
                 yield Field(
-                    ("purposes", purpose.id, part, lang), f"{purpose.id}: {part}", kind, lang=lang, by_language=first
+                    ("purposes", purpose.id, part, lang),
+                    f"{purpose.id}: {_PURPOSE_PARTS[part]}",
+                    kind,
+                    lang=lang,
+                    by_language=first,
                 )
 
 
@@ -269,7 +331,7 @@ def services(site: Site, tables: Mapping[str, Any]) -> list[tuple[str, Service |
             known = site.by_id.get(key)
             purposes = Field(
                 ("services", place, "purposes"),
-                "Purposes",
+                _("Purposes"),
                 "boxes",
                 choices=_purposes(site),
                 key=f"service/{key}/purposes",
@@ -293,42 +355,42 @@ def service(site: Site, place: int, known: Service | None, *, own: bool) -> list
 
     who = [
         *(
-            [field("id", "Id", note="Lower-case letters, digits and hyphens. A new id asks every visitor again.")]
+            [field("id", _("Id"), note=_("Lower-case letters, digits and hyphens. A new id asks every visitor again."))]
             if own
             else []
         ),
-        field("name", "Name"),
-        field("vendor", "Provided by", note="A new vendor asks every visitor again."),
+        field("name", _("Name")),
+        field("vendor", _("Provided by"), note=_("A new vendor asks every visitor again.")),
         field(
             "purposes",
-            "Purposes",
+            _("Purposes"),
             "boxes",
-            "None chosen: those of the catalogue." if not own else "",
+            _("None chosen: those of the catalogue.") if not own else "",
             choices=_purposes(site),
             effective=known.purposes if known is not None else (),
         ),
-        field("country", "Country that data goes to", note="Two capital letters, such as GB."),
-        field("policy", "Privacy policy of the vendor"),
-        field("opt_out", "Opt-out of the vendor"),
-        field("safeguard", "Safeguard of a transfer", "choice", choices=_words(SAFEGUARDS)),
-        field("retention_days", "Kept for, in days", "number"),
-        field("lawful_basis", "Lawful basis", "choice", choices=_words(LAWFUL_BASES)),
-        field("poster", "Picture of its panel", note="The path of a picture of yours."),
+        field("country", _("Country that data goes to"), note=_("Two capital letters, such as GB.")),
+        field("policy", _("Privacy policy of the vendor")),
+        field("opt_out", _("Opt-out of the vendor")),
+        field("safeguard", _("Safeguard of a transfer"), "choice", choices=_words(SAFEGUARDS)),
+        field("retention_days", _("Kept for, in days"), "number"),
+        field("lawful_basis", _("Lawful basis"), "choice", choices=_words(LAWFUL_BASES)),
+        field("poster", _("Picture of its panel"), note=_("The path of a picture of yours.")),
     ]
-    added = "" if own else "These are added to those of the catalogue. "
+    added = "" if own else _("These are added to those of the catalogue.") + " "
     signs = [
-        field("hosts", "Hosts", "lines", f"{added}One a line: stats.example.org or example.com/pixel."),
-        field("paths", "Paths", "lines", "On any host; one a line: /matomo.php."),
-        field("inline", "Code", "lines", "An inline script with this code is held; one piece a line."),
-        field("elements", "Elements", "lines", "One a line: name, name[attr] or name[attr=value]."),
-        field("places", "Places of panels", "lines", "One a line: .class, #id or [attr]."),
-        field("cookies", "Cookies", "lines", "Names, one a line; * for the part that varies."),
-        field("storage", "Keys in the browser's storage", "lines", "One a line; * for the part that varies."),
+        field("hosts", _("Hosts"), "lines", added + _("One a line: stats.example.org or example.com/pixel.")),
+        field("paths", _("Paths"), "lines", _("On any host; one a line: /matomo.php.")),
+        field("inline", _("Code"), "lines", _("An inline script with this code is held; one piece a line.")),
+        field("elements", _("Elements"), "lines", _("One a line: name, name[attr] or name[attr=value].")),
+        field("places", _("Places of panels"), "lines", _("One a line: .class, #id or [attr].")),
+        field("cookies", _("Cookies"), "lines", _("Names, one a line; * for the part that varies.")),
+        field("storage", _("Keys in the browser's storage"), "lines", _("One a line; * for the part that varies.")),
     ]
     described = [
         Field(
             ("services", place, "description", lang),
-            f"Description, {language_name(lang)}",
+            _("Description, %(language)s") % {"language": language_name(lang)},
             "text",
             usual=known.description.get(lang, "") if known is not None else "",
             lang=lang,
@@ -337,11 +399,11 @@ def service(site: Site, place: int, known: Service | None, *, own: bool) -> list
         for lang in site.languages
     ]
     return [
-        ("Service", "", False, who),
-        ("What it does", "", False, described),
-        ("How it is recognised", "", not own, signs),
+        (_("Service"), "", False, who),
+        (_("What it does"), "", False, described),
+        (_("How it is recognised"), "", not own, signs),
     ]
 
 
 def _words(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    return (("", "Default"), *((word, word) for word in words if word))
+    return (("", _("Default")), *((word, word) for word in words if word))

@@ -35,6 +35,9 @@ from consent_mw.django.editor import previews
 from consent_mw.django.editor import reviews
 from consent_mw.django.editor.forms import EditorForm
 from consent_mw.django.editor.sections import SECTIONS
+from consent_mw.django.editor.sections import choice_name
+from consent_mw.django.editor.words import in_language as _
+from consent_mw.django.editor.words import language
 from consent_mw.django.middleware import OwnPage
 from consent_mw.django.setup import config_file
 from consent_mw.django.setup import text_at_start
@@ -98,11 +101,12 @@ class EditorViews:
         """Show what the file has, and whether this process uses it."""
         session = self._session(request)
         if session is None:
-            return self._page(request, "none", {"title": "Consent notice"})
+            return self._page(request, "none", {"title": _("Consent notice")})
         site = session.text.site if session.text.problems is None else None
         stale = text_at_start() not in ("", session.text.text)
         more = {
-            "title": "Consent notice",
+            "title": _("Consent notice"),
+            "layout": choice_name(site.layout) if site else "",
             "site": site,
             "languages": [language_name(tag) for tag in site.languages] if site else [],
             "stale": stale,
@@ -122,7 +126,7 @@ class EditorViews:
             edits = form.edits(request.POST)
             draft = self._draft(session, form, edits) if request.POST.get("do") != "edit" else None
             if draft is not None and not edits:
-                messages.info(request, "Nothing was changed.")
+                messages.info(request, _("Nothing was changed."))
             elif draft is not None:
                 return self._review(session, edits, draft, form)
         more = {
@@ -166,20 +170,22 @@ class EditorViews:
         try:
             edits, base = reviews.opened(request.POST.get("change", ""), request.user.pk)
         except signing.BadSignature:
-            messages.error(request, "This change was not confirmed within an hour, so it was not made. Make it again.")
+            messages.error(
+                request, _("This change was not confirmed within an hour, so it was not made. Make it again.")
+            )
             return HttpResponseRedirect(self._address("changelist"))
         try:
             draft = session.text.with_edits(edits)
             if base == session.text.digest:
                 session.file.write(draft, base, request.user.get_username())
-                messages.success(request, "Saved. The site uses it once its processes are restarted.")
+                messages.success(request, _("Saved. The site uses it once its processes are restarted."))
                 return HttpResponseRedirect(self._address("changelist"))
             if draft.problems is None:
-                messages.warning(request, "The file was changed meanwhile. This is what your change does to it now.")
+                messages.warning(request, _("The file was changed meanwhile. This is what your change does to it now."))
                 return self._review(session, edits, draft)
-            messages.error(request, "The file was changed meanwhile, and your change no longer fits. Make it again.")
+            messages.error(request, _("The file was changed meanwhile, and your change no longer fits. Make it again."))
         except FileChanged:
-            messages.error(request, "The file was changed at the same moment. Make your change again.")
+            messages.error(request, _("The file was changed at the same moment. Make your change again."))
         except (UneditableText, NotWritable) as error:
             messages.error(request, str(error))
         except ConfigError as error:
@@ -195,7 +201,7 @@ class EditorViews:
             (one, reviews.changes_in(one.before, between(one.before.tables, one.after.tables)))
             for one in session.file.changes()
         ]
-        return self._page(request, "history", {"title": "History", "changes": changes}, session)
+        return self._page(request, "history", {"title": _("History"), "changes": changes}, session)
 
     def change(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show a change of the past; on POST, what going back to the time before it would change."""
@@ -214,14 +220,14 @@ class EditorViews:
                 messages.error(request, str(error))
             else:
                 if not edits:
-                    messages.info(request, "The file already has these settings.")
+                    messages.info(request, _("The file already has these settings."))
                 elif draft.problems is not None:
                     messages.error(request, " ".join(map(str, draft.problems.problems)))
                 else:
                     return self._review(session, edits, draft)
         rows = reviews.changes_in(past.before, between(past.before.tables, past.after.tables))
         latest = next((one.name for one in session.file.changes()), "")
-        more = {"title": "A change of the past", "past": past, "rows": rows, "is_latest": past.name == latest}
+        more = {"title": _("A change of the past"), "past": past, "rows": rows, "is_latest": past.name == latest}
         return self._page(request, "change", more, session)
 
     # -- parts
@@ -233,7 +239,7 @@ class EditorViews:
         change = reviews.sealed(edits, session.text, session.request.user.pk)
         shown = {"preview-language": form.lang} if form is not None else {}
         more = {
-            "title": f"{form.title}: what changes" if form is not None else "What changes",
+            "title": _("%(form)s: what changes") % {"form": form.title} if form is not None else _("What changes"),
             "form": form,
             "rows": reviews.changes_in(session.text, edits),
             "cautions": list(reviews.cautions(session.text, draft)),
@@ -249,7 +255,7 @@ class EditorViews:
                     words,
                     f"{self._address('preview')}?{urlencode({**shown, 'change': change, 'preview-scheme': scheme})}",
                 )
-                for scheme, words in previews.SCHEMES.items()
+                for scheme, words in previews.SCHEME_NAMES.items()
                 if len(change) < _LONGEST_IN_ADDRESS
             ],
             "back": session.request.get_full_path() if form is not None else self._address("changelist"),
@@ -347,6 +353,7 @@ class EditorViews:
             "tabs": [(self._address("form", kind), words, kind == _tab_of(more)) for kind, words in SECTIONS.items()],
             "addresses": {name: self._address(name) for name in ("save", "history")},
             "here": request.path,
+            "words_lang": language(),
             **more,
         }
         if session is not None:

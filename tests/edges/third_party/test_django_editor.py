@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import importlib
 import re
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.test import override_settings
+from django.utils import translation
 
 import tests.edges.django_site  # noqa: F401 -- configures Django
 from consent_mw.config import load
@@ -337,3 +341,63 @@ def test_every_field_has_a_label_and_every_error_a_field(owner: Owner) -> None:
         named = re.findall(r'(?: for| aria-labelledby)="([^"]+)"', page)
         described = [one for ids_ in re.findall(r' aria-describedby="([^"]+)"', page) for one in ids_.split()]
         assert set(named + described) <= set(ids), address
+
+
+@pytest.mark.parametrize(
+    ("lang", "words", "shown"),
+    [
+        ("de", ["Änderung prüfen", "Schaltfläche, die alles annimmt", "Vorgabe:"], "de"),
+        ("fr-ca", ["Vérifier la modification", "Bouton qui accepte tout", "Par défaut :"], "fr"),
+        ("sv", ["Review the change", "Button that accepts everything", "Built in:"], "en"),
+    ],
+)
+def test_the_editor_is_in_the_owners_language(owner: Owner, lang: str, words: list[str], shown: str) -> None:
+    """Its words follow the language of the request; where it has none they are English, and marked as such."""
+    with override_settings(LANGUAGE_CODE=lang), translation.override(lang):
+        page = owner.page("texts/?language=de")
+    assert [one for one in words if one not in page] == []
+    assert f'<div class="ce" lang="{shown}" dir="ltr">' in page
+
+
+def test_the_words_of_the_admin_stay_its_own(owner: Owner) -> None:
+    """Our translation of a word that Django has as well holds in the editor alone."""
+    with override_settings(LANGUAGE_CODE="de"), translation.override("de"):
+        ours = owner.page("look/")
+        theirs = translation.gettext("Save")
+    assert ("Änderung prüfen" in ours, theirs) == (True, "Sichern")
+
+
+def test_wagtail_has_an_entry_for_who_may_look(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wagtail's hooks are a menu item for staff with a permission, and the permissions for the forms of groups."""
+    from django.contrib.auth.models import User
+
+    found: dict[str, Any] = {}
+
+    class MenuItem:
+        """Wagtail's, as far as it is used."""
+
+        def __init__(self, label: str, url: str, **more: object) -> None:
+            self.label, self.url, self.more = label, url, more
+
+    def register(name: str) -> Any:
+        return lambda hook: found.setdefault(name, hook)
+
+    for name, has in (
+        ("wagtail", {"hooks": types.SimpleNamespace(register=register)}),
+        ("wagtail.admin", {}),
+        ("wagtail.admin.menu", {"MenuItem": MenuItem}),
+    ):
+        module = types.ModuleType(name)
+        module.__dict__.update(has)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "consent_mw.django.editor.wagtail_hooks", raising=False)
+    importlib.import_module("consent_mw.django.editor.wagtail_hooks")
+    item = found["register_settings_menu_item"]()
+    owner.log_in(name="eve")
+    shown = [item.is_shown(types.SimpleNamespace(user=User.objects.get(username=name))) for name in ("ada", "eve")]
+    assert (str(item.label), item.url, shown) == ("Consent notice", HOME, [True, False])
+    assert {one.codename for one in found["register_permissions"]()} == {"view_configuration", "change_configuration"}
+    with override_settings(ROOT_URLCONF="tests.edges.third_party.models"):
+        monkeypatch.setattr("tests.edges.third_party.models.urlpatterns", [], raising=False)
+        nowhere = found["register_settings_menu_item"]()
+    assert not nowhere.is_shown(types.SimpleNamespace(user=User.objects.get(username="ada")))
