@@ -15,6 +15,8 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC
+from datetime import datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -27,6 +29,8 @@ LOCALE = EDITOR / "locale"
 #: The names under which the code imports the functions that translate.
 _MARKS = ("_", "lazy", "counted")
 _CONTEXT = "consent"
+#: In place of the time of the compilation.
+_NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 _LINE = re.compile(r'{% translate "([^"]+)" context "consent" %}')
 _BLOCK = re.compile(r"{% blocktranslate[^%]*%}(.*?){% endblocktranslate %}", re.DOTALL)
 _VARIABLE = re.compile(r"{{ (\w+) }}")
@@ -75,7 +79,8 @@ def faults(catalog: Catalog, wanted: set[str | tuple[str, str]]) -> Iterator[str
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return the file that Django reads."""
+    """Return the file that Django reads; the same translation gives the same bytes."""
+    catalog.creation_date = catalog.revision_date = _NO_DATE
     made = io.BytesIO()
     write_mo(made, catalog)
     return made.getvalue()
