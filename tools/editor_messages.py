@@ -69,7 +69,7 @@ def faults(catalog: Catalog, wanted: set[str | tuple[str, str]]) -> Iterator[str
             yield f"is not in the editor any more: {words!r}"
             continue
         english = [words] if isinstance(words, str) else list(words)
-        given = [message.string] if isinstance(message.string, str) else list(message.string)
+        given = [message.string] if isinstance(message.string, str) else list(message.string or ())
         if not all(given) or message.fuzzy:
             yield f"has no translation: {words!r}"
         if any(set(_PLACEHOLDER.findall(text)) - set(_PLACEHOLDER.findall(" ".join(english))) for text in given):

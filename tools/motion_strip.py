@@ -83,6 +83,7 @@ def states(page: Page) -> list[tuple[str, bytes]]:
     def picture(name: str) -> tuple[str, bytes]:
         return name, page.locator(BANNER).screenshot(animations="disabled")
 
+    page.mouse.move(0, 0)
     found = [picture("at rest")]
     page.hover(BUTTON)
     found.append(picture("under the pointer"))
@@ -92,7 +93,7 @@ def states(page: Page) -> list[tuple[str, bytes]]:
     page.keyboard.press("Tab")
     found.append(picture("with the focus"))
     waiting: list[Route] = []
-    page.route("**/_cmw/choice", waiting.append)
+    page.route("**/_cmw/choice", lambda route: waiting.append(route))
     page.hover(BUTTON)
     page.mouse.down()
     page.wait_for_function(FAINT, arg=BUTTON)
