@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 import brotli
 
+from benchmarks import c15t_bundle
 from benchmarks.overhead import Server
 from benchmarks.visitor_app import BARE
 from benchmarks.visitor_app import OTHERS
@@ -144,7 +145,8 @@ def missing() -> str:
     """Return why measuring is not possible, or an empty string."""
     if executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES) is None:
         return "Chromium"
-    if any(npm_packages.find(f"{setup.package}/package.json") is None for setup in OTHERS):
+    packages = [*(setup.package for setup in OTHERS), *c15t_bundle.PACKAGES]
+    if any(npm_packages.find(f"{package}/package.json") is None for package in packages):
         return "the packages of tests/npm (run .ci/npm)"
     return ""
 
@@ -159,6 +161,8 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Visits]:
     from playwright.sync_api import sync_playwright
 
     found = [Visits(setup) for setup in (BARE, OURS, *OTHERS)]
+    progress("visitors, the bundle of c15t")
+    c15t_bundle.folder()
     path = executable(chromium_driver.VARIABLE, *chromium_driver.CANDIDATES)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server("benchmarks.visitor_app:make_site()", Path(folder), "gthread", SERVER)

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks import c15t_bundle
 from benchmarks.pages import WORDS
 from consent_mw import ConsentMiddleware
 from tests import npm_packages
@@ -31,6 +32,8 @@ CSS = (
 
 #: The folder with the files of the packages.
 FILES = "/npm/"
+#: The bundle of c15t and React.
+BUNDLE = "/c15t/"
 
 TEXT = "We use cookies and similar technologies for statistics."
 
@@ -200,8 +203,26 @@ tarteaucitron.user.gtagUa = 'G-BENCH';
     ("#tarteaucitronCloseAlert", "#gtagAllowed", "#tarteaucitronClosePanel"),
 )
 
-OTHERS = (ORESTBIDA, OSANO, KLARO, TARTEAUCITRON)
-SETUPS = {"/bare": BARE, "/ours": OURS} | {f"/{setup.package}": setup for setup in OTHERS}
+#: https://c15t.com/docs/frameworks/react/quickstart; the tag is in its configuration (:mod:`benchmarks.c15t_bundle`).
+C15T = Setup(
+    "c15t with React",
+    "@c15t/react",
+    f"""<link rel="stylesheet" href="{BUNDLE}client.css">
+<script type="module" src="{BUNDLE}client.js"></script>
+""",
+    "",
+    "[data-testid=consent-banner-card]",
+    "[data-testid=consent-banner-accept-button]",
+    ("[data-testid=consent-banner-reject-button]",),
+    (
+        "[data-testid=consent-banner-customize-button]",
+        "[data-testid=consent-widget-switch-measurement]",
+        "[data-testid=consent-widget-footer-save-button]",
+    ),
+)
+
+OTHERS = (ORESTBIDA, OSANO, KLARO, C15T, TARTEAUCITRON)
+SETUPS = {"/bare": BARE, "/ours": OURS} | {f"/{setup.package.strip('@')}": setup for setup in OTHERS}
 PATHS = {setup.name: path for path, setup in SETUPS.items()}
 
 
@@ -231,7 +252,11 @@ def make_site() -> WSGIApplication:
         if path in pages:
             start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-cache")])
             return [pages[path]]
-        file = npm_packages.find(path.removeprefix(FILES)) if path.startswith(FILES) and ".." not in path else None
+        file = None
+        if path.startswith(BUNDLE):
+            file = c15t_bundle.file(path.removeprefix(BUNDLE))
+        elif path.startswith(FILES) and ".." not in path:
+            file = npm_packages.find(path.removeprefix(FILES))
         if file is None:
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"nothing"]

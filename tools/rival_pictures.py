@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from benchmarks import c15t_bundle
 from benchmarks import visitor
 from benchmarks.overhead import Server
 from benchmarks.visitor_app import OTHERS
@@ -79,6 +80,7 @@ def main() -> int:
         print(f"No sheet was made: {lacking} is not there.", file=sys.stderr)
         return 1
     path = executable(chromium.VARIABLE, *chromium.CANDIDATES)
+    c15t_bundle.folder()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server("benchmarks.visitor_app:make_site()", Path(folder), "gthread", visitor.SERVER)
         browser = playwright.chromium.launch(executable_path=path, args=chromium.flags())
