@@ -227,6 +227,17 @@ def test_one_language_needs_no_links() -> None:
     assert soup(Visitor(FakeContext(replace(SITE, languages=("en",))))).select("nav") == []
 
 
+@pytest.mark.parametrize(("count", "folded"), [(3, False), (4, True), (6, True)])
+def test_more_than_three_languages_fold_away(count: int, folded: bool) -> None:
+    """On a phone the names of three stand in a line; of more, the present one is shown and unfolds to all."""
+    languages = ("en", "de", "fr", "ar", "ja", "th")[:count]
+    page = soup(Visitor(FakeContext(replace(SITE, languages=languages))))
+    assert (len(page.select("nav a")), [one.text for one in page.select("nav summary")]) == (
+        count,
+        ["English"] * folded,
+    )
+
+
 def test_hostile_words_stay_words() -> None:
     """Texts of the owner and the query are shown, never run."""
     evil = "<script>alert(1)</script>"
