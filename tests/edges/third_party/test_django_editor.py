@@ -347,7 +347,7 @@ def test_every_field_has_a_label_and_every_error_a_field(owner: Owner) -> None:
     ("lang", "words", "shown"),
     [
         ("de", ["Änderung prüfen", "Schaltfläche, die alles annimmt", "Vorgabe:"], "de"),
-        ("fr-ca", ["Vérifier la modification", "Bouton qui accepte tout", "Par défaut :"], "fr"),
+        ("fr-ca", ["Vérifier la modification", "Bouton qui accepte tout", "Par défaut\u00a0:"], "fr"),
         ("sv", ["Review the change", "Button that accepts everything", "Built in:"], "en"),
     ],
 )
