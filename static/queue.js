@@ -22,21 +22,27 @@
   // limit for all calls is 100 kB, where each call counts as at least 99 bytes.
   const q = w[name] = w[name] || { calls: [own], stubs: {}, room: 1e5 };
   if (q.calls[0] != own) q.calls.push(own);
+  // Calls that send something. Code that waits until it is sent must not wait for ever.
+  const SENDS = /^(.*_)?(track(Event|Views|Conversion)?|identify|page(view)?|reachGoal|hit(Callback)?|event|record|pirsch|tl)$/;
+  let sends;
+  // Call a completion callback soon, and only once. (A function that comes first changes what is sent.)
+  const finish = (at, name, ...result) => {
+    if (at && (at[name] || 0).call) {
+      setTimeout(at[name], 0, ...result);
+      delete at[name];
+    }
+  };
   // Reserve room for a call. Return its size in bytes, or undefined if there is not enough room.
   const take = (key, args) => {
     let size = 999;
+    sends = 0;
     try {
-      // Call completion callbacks soon: code that waits for the tracker must not wait for ever.
-      const finish = (at, name) => {
-        if (at && (at[name] || 0).call) {
-          setTimeout(at[name]);
-          delete at[name];
-        }
-      };
-      const sends = [key, args[0], args[1]].some(word => /^(track|identify|page|reachGoal|hit|event)$/.test(word));
-      for (const at in args) {
-        if (sends && !/^on/.test(key)) finish(args, at);
-        for (const name of ['eventCallback', 'event_callback', 'hitCallback', 'callback']) finish(args[at], name);
+      // What is pushed may be a whole call: `_kmq.push(['record', name, {}, done])`, `dataLayer.push(arguments)`.
+      const call = /Arr|Arg/.test({}.toString.call(args[0])) ? args[0] : args;
+      sends = [key, call[0], call[1]].some(word => SENDS.test(word));
+      for (const at in call) {
+        if (sends && at > 0 && !/^on/.test(key)) finish(call, at);
+        for (const name of ['eventCallback', 'event_callback', 'hitCallback', 'callback']) finish(call[at], name);
       }
       size = 99 + JSON.stringify([...args]).length;
     } catch (error) {
@@ -49,7 +55,10 @@
   };
   const note = (stub, args) => {
     const size = !(stub.once && stub.noted) && take(stub.key, args);
-    if (size) q.calls.push(stub.noted = [stub, args, size]);
+    if (size) {
+      q.calls.push(stub.noted = [stub, args, size]);
+      stub.noted.sends = sends;
+    }
     return (size || stub.once) && stub.noted;
   };
   // Return the stand-in for the result of a call, with the methods that the attribute lists.
@@ -60,6 +69,7 @@
       const key = keys.pop();
       keys.reduce((at, part) => at[part] = at[part] || {}, made)[key] = function () {
         if (entry.live) return entry.live(path, arguments);
+        if (key == 'then' && entry.sends) finish(arguments, 0, {});
         const size = entry[2] && take(key, arguments);
         if (size) {
           entry[2] += size;
@@ -92,6 +102,9 @@
       stub.site = /^[?+]/.test(word);
       if (list) {
         const array = stub.mine = at[key] = found || [];
+        // An anti-flicker snippet hides the page until the vendor's code has changed it.
+        const { end } = array.hide || 0;
+        if ((end || 0).call) end();
         const push = array.push;
         stub.from = array.length;
         stub.push = function () {
@@ -112,4 +125,9 @@
       }
     });
   });
+  // A page may put settings of its own in the place of an object (`goatcounter = {...}`). Add the functions to those.
+  document.addEventListener('DOMContentLoaded', () => Object.values(q.stubs).forEach(({ keys, key, mine, open }) => {
+    const at = keys[0] && keys.reduce((at, part) => (at || 0)[part], w);
+    if (at && !open && !at[key]) at[key] = mine;
+  }));
 })();

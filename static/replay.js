@@ -106,17 +106,22 @@ const queues = (() => {
     }, win);
     at[stub.key] = stub.mine;
   };
-  // Hide the stubs from one script until it has run; return a function that undoes it. A function to which the site's
-  // own code has added something stays visible, since the script will look for it.
+  // Return whether the site's own code has added something to an object or a function of ours.
+  const hasMore = (value, depth = 4) => Object.values(value).some(one => !(one || 0).cmw &&
+    (!one || typeof one !== 'object' || (depth && hasMore(one, depth - 1))));
+  // Hide the stubs from one script until it has run; return a function that undoes it. What the site's own code has
+  // added something to stays visible, since the script will look for it. An object of its own settings stays without
+  // our stubs.
   const veil = (script, due) => {
     const roots = new Set(due.filter(stub => !stub.list).map(stub => stub.keys[0] || stub.key));
+    const settings = [...roots].filter(root => win[root] && typeof win[root] === 'object' && hasMore(win[root]));
+    due.filter(stub => !settings.includes(stub.keys[0])).forEach(put);
     const veils = new Map();
-    due.forEach(put);
     roots.forEach(root => {
       const value = win[root];
       const prior = Object.getOwnPropertyDescriptor(win, root) || {};
       const hidden = due.some(stub => stub.mine === value || (stub.keys[0] === root && current(stub) === stub.mine));
-      if (!hidden || (typeof value === 'function' && Object.values(value).some(one => !(one || 0).cmw))) return;
+      if (!hidden || hasMore(value)) return;
       const lift = next => {
         // The setter of signals.js.
         if (!prior.set) return set(win, root, next);

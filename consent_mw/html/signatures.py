@@ -22,8 +22,8 @@ _QUOTES = "\"'`"
 _CODE_TOKEN = re.compile(r"[A-Za-z0-9_$]+|\s+|[\"'`]|.", re.DOTALL)
 #: Code that only leaves settings for a service: ``name =``, ``name = window.name``.
 _SETTING = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*) ?= ?(?:[{\[\"']|\(?(?:window\.)?\1\b.*)?\Z")
-_ROOT = re.compile(r"(?:window\.)?([A-Za-z_$][\w$]*)")
-_CALLED = re.compile(r"([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
+_ROOT = re.compile(r"(?:new )?(?:window\.)?([A-Za-z_$][\w$]*)")
+_CALLED = re.compile(r"(?:new )?([A-Za-z_$][\w$]*)(?:\.[\w$]+)*(?:\(|\.push\Z)|send_to\b")
 
 
 class Signature:

@@ -1,0 +1,2 @@
+window.goatcounter = window.goatcounter || {};
+goatcounter.count = ({ path }) => window.got.push(`goatcounter ${path} ${goatcounter.no_onload}`);
