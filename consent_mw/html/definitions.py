@@ -90,6 +90,8 @@ class _Block:
     gives_promise: bool = False
     gives_value: bool = False
     leaves: bool = False
+    #: The function constructs an instance of a class, or is a method of one.
+    is_instance: bool = False
     #: The path of the object or class whose functions the block contains.
     owner: str = ""
     is_class: bool = False
@@ -118,8 +120,11 @@ def defined_in(code: str) -> tuple[str, ...]:
         if found.owner:
             words[f"{found.owner}{{}}"] = None
             continue
-        path = f"{'+' if found.has_inputs else '?'}{found.path}"
-        words.update(dict.fromkeys([f"{path}().then", f"{path}().catch"] if found.gives_promise else [path]))
+        # A class may construct several instances, and each of them may be used more than once.
+        many = found.has_inputs or found.is_instance
+        path = f"{'+' if many else '?'}{found.path}"
+        promise = found.gives_promise and "()" not in path
+        words.update(dict.fromkeys([f"{path}().then", f"{path}().catch"] if promise else [path]))
     return tuple(words)
 
 
@@ -171,12 +176,22 @@ def _opened(said: dict[str, str | None], blocks: list[_Block]) -> _Block:
         return _function(path, inputs, said["set_async"])
     if said["method"] and said["method"] not in _STATEMENTS:
         owner = blocks[-1] if blocks else _Block()
-        known = owner.owner and (said["static"] or not owner.is_class)
-        path = f"{owner.owner}.{said['method']}" if known else ""
-        return _function(path, said["method_inputs"], said["method_async"] or said["value_async"])
+        path = _path_of_method(owner, said["method"], is_static=bool(said["static"]))
+        made = _function(path, said["method_inputs"], said["method_async"] or said["value_async"])
+        made.is_instance = owner.is_class and not said["static"]
+        return made
     if said["inputs"] is not None:
         return _function(said["name"] or "" if outermost else "", said["inputs"], said["async"])
     return _Block(is_function=said["arrow"] is not None)
+
+
+def _path_of_method(owner: _Block, name: str, *, is_static: bool) -> str:
+    """Return the path from the window of a method of an object, of a class, or of what a class constructs."""
+    if not owner.owner:
+        return ""
+    if is_static or not owner.is_class:
+        return f"{owner.owner}.{name}"
+    return owner.owner if name == "constructor" else f"{owner.owner}().{name}"
 
 
 def _function(path: str, inputs: str | None, is_async: str | None) -> _Block:

@@ -21,7 +21,11 @@ FOUND = {
         "var s = { go() {}, at: x => { y() }, of: async function () {} }",
         ("?s.go", "?s.of().then", "?s.of().catch", "s{}"),
     ),
-    "a class": ("class Tracker { static start() {} stop() {} }", ("?Tracker.start",)),
+    "a class": ("class Tracker { static start() {} stop() {} }", ("?Tracker.start", "+Tracker().stop")),
+    "what a class constructs": (
+        "class Tracker { constructor(id) {} send(x) {} async end() {} id() { return 1 } }",
+        ("+Tracker", "+Tracker().send", "+Tracker().end"),
+    ),
     "a name in an object": (
         "app.stats = function () {}; app.more = { go() {} }",
         ("?app.stats", "?app.more.go", "app.more{}"),
