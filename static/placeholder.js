@@ -10,6 +10,14 @@
     frame.parentNode.insertBefore(frame, frame.nextSibling);
     return;
   }
+  // A script would create this embed in an element of the page, so that is where the frame belongs. A frame that moves
+  // loads again. If the element is a frame itself, it is held and has a placeholder of its own.
+  const place = frame.dataset.cmwIn && parent.document.getElementById(frame.dataset.cmwIn);
+  if (place && frame.parentNode !== place) {
+    if (/^i?frame$/.test(place.localName)) frame.remove();
+    else place.append(frame);
+    return;
+  }
   const form = document.forms[0];
   if (!form) return;
   const fields = form.elements;
@@ -31,13 +39,20 @@
   // The page's referrer policy may keep its address from the server.
   fields.back.value = parent.location.pathname + parent.location.search;
 
+  // A script of the page has taken this frame from noscript and inserted it. The release does not know such frames, so
+  // they load with the page.
+  const strange = !frame.dataset.cmwKey;
+  if (strange) parent.document.addEventListener('cmw:change', ({ detail }) => {
+    if (ids.every(id => detail.granted.includes(id))) renew();
+  });
+
   // In a sandbox that allows scripts but not forms, the browser ignores this.
   const send = button => form.requestSubmit(button);
   const renew = () => parent.location.reload();
 
   form.addEventListener('click', event => {
     const button = event.target.closest('button');
-    if (!button || (button === once && way === 'form')) return;
+    if (!button || (button === once && (way === 'form' || (strange && way === 'either')))) return;
     event.preventDefault();
     if (button === once) {
       parent.postMessage('cmw:once', location.origin);

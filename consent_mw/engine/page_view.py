@@ -456,7 +456,7 @@ class PageView(View):
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         now = self._now()
-        return panel(self._page(now, place), now.site.by_id, ids, height)
+        return panel(self._page(now, place), now.site.by_id, ids, height, place.place.element)
 
     def banner(self, place: PageInsert) -> bytes:
         """Return the banner, or the control that reopens the preferences; empty if the site holds nothing."""

@@ -21,6 +21,11 @@ __all__ = ["Places"]
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _PART = re.compile(r"([.#])([\w-]+)|\[([a-z][a-z0-9:_-]*)(?:(\*?=)([^\]]*))?\]")
 _CODE = "script: "
+#: What code says of an element between the start of a call and the element's id: ``("id"``, ``({container: 'id'``.
+_ELEMENT = re.compile(
+    rb"\s*(?:document\.(?:getElementById|querySelector)\(\s*|\{[^{}]{0,200}?\b(?:container|target)\s*:\s*)?"
+    rb"[\"'`]#?([A-Za-z][\w-]{0,99})[\"'`]"
+)
 
 #: Returns the value of an attribute, or None if it is missing.
 ValueOf = Callable[[bytes], str | None]
@@ -95,6 +100,14 @@ class Places:
         """Return the services whose embeds appear in an element, by its name and attributes."""
         found = [rule.id for rule in self._rules if rule.name in (b"", name) and rule.fits(value_of)]
         return tuple(dict.fromkeys(found))
+
+    def element_in(self, code: bytes) -> str:
+        """Return the id of the element in which a script's text creates an embed; empty if it names none."""
+        for part, _ in self._codes:
+            at = code.find(part)
+            if at >= 0 and (found := _ELEMENT.match(code, at + len(part))):
+                return found.group(1).decode("ascii")
+        return ""
 
     def of_script(self, value_of: ValueOf, code: bytes) -> Ids:
         """Return the services whose embeds appear at a script, by its attributes and its text."""

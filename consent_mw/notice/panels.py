@@ -38,7 +38,9 @@ _LIKELY = 240
 _LEAST, _MOST = 64, 1000
 
 
-def panel(page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], height: int) -> bytes:
+def panel(
+    page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], height: int, element: str = ""
+) -> bytes:
     """
     Return the frame in place of an embed; empty if a service is not known.
 
@@ -47,6 +49,8 @@ def panel(page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], 
         services: The services that visitors are asked about, by id.
         ids: The services that the embed is held for.
         height: The embed's height according to the page, in CSS pixels; 0 if unknown.
+        element: The id of the element in which a script would create the embed; empty if it is not known. The page in
+            the frame moves the frame there (``static/placeholder.js``).
     """
     known = [services[id_] for id_ in ids if id_ in services]
     if not known:
@@ -55,10 +59,12 @@ def panel(page: FirstPage, services: Mapping[str, Service], ids: Iterable[str], 
     title = fill(say["placeholder.title"], name=listed(say, [service.name for service in known]))
     names = ",".join(service.id for service in known)
     high = min(max(height or _HEIGHTS.get(known[0].kind, _LIKELY), _LEAST), _MOST)
+    # A lazy frame far down the page would not move before it comes into view.
+    where = f' data-cmw-in="{element}"' if element else ' loading="lazy"'
     # Presentational attributes, since a policy may forbid styles in the page.
     before = f'<iframe data-cmw-panel="{escape(names)}" data-cmw-held="{escape(names)}"'
     rest = (
         f' src="{escape(f"{page.root}/placeholder/{names},{WHOLE}")}" title="{escape(title)}"'
-        f' width="100%" height="{high}" frameborder="0" loading="lazy"></iframe>'
+        f' width="100%" height="{high}" frameborder="0"{where}></iframe>'
     )
     return before.encode("ascii", "xmlcharrefreplace") + KEY + rest.encode("ascii", "xmlcharrefreplace")

@@ -15,7 +15,6 @@ from collections.abc import Set
 from typing import NamedTuple
 from typing import Protocol
 
-from consent_mw.html.code import Ids
 from consent_mw.html.elements import attributes
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -63,6 +62,8 @@ class Place(NamedTuple):
     lang: str = ""
     #: Whether the author asked for the insertion here.
     asked: bool = False
+    #: The id of the element in which a script would create the embed whose panel this is; empty if it is not known.
+    element: str = ""
 
 
 #: Returns the banner, or nothing (yet).
@@ -191,12 +192,14 @@ class Document:
         if text:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
         # The panel goes before the globals: a held script looks for these next to it.
-        self.panel_before(before, start, self.holder.script_panel(tag, code), held)
+        self.panel_before(before, start, tag, code, held)
 
-    def panel_before(self, before: int, start: int, ids: Ids, held: Set[str]) -> None:
-        """Insert a panel before the script at ``start``, for those of ``ids`` that are held."""
-        panel = tuple(id_ for id_ in ids if id_ in held)
-        text = self._panel(panel, 0) if panel and not (self.in_noscript or self.template) else b""
+    def panel_before(self, before: int, start: int, tag: bytes, code: bytes, held: Set[str]) -> None:
+        """Insert a panel before the script at ``start``, if it would create an embed of a held service."""
+        panel = tuple(id_ for id_ in self.holder.script_panel(tag, code) if id_ in held)
+        text = b""
+        if panel and not (self.in_noscript or self.template):
+            text = self._panel(panel, 0, self.holder.policy.places.element_in(code))
         if text:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
 
@@ -208,12 +211,12 @@ class Document:
             if text:
                 self.cursor.edit(end if inside else start, 0, text)
 
-    def _panel(self, ids: tuple[str, ...], height: int) -> bytes:
+    def _panel(self, ids: tuple[str, ...], height: int, element: str = "") -> bytes:
         """Return a panel, or nothing before the body is open, since the panel would open it."""
         give = self.page.panel
         if give is None or not self.primary or self.before_body:
             return b""
-        return give(self._here(), ids, height)
+        return give(self._here()._replace(element=element), ids, height)
 
     def _here(self) -> Place:
         foreign = self.holder.base.host != self.holder.page.host

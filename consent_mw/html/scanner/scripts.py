@@ -82,7 +82,7 @@ class ScriptReader:
     def _before_caller(self, before: int, start: int, tag: bytes, code: bytes) -> None:
         """Insert a panel before a script that is not held, if it creates an embed of a service held earlier."""
         if self._calls and not self._document.page.held and self._held_before:
-            self._document.panel_before(before, start, self._document.holder.script_panel(tag, code), self._held_before)
+            self._document.panel_before(before, start, tag, code, self._held_before)
 
     def pass_text(self, position: int) -> None:
         """Pass over the content that starts at ``position``; the start tag has been planned."""
