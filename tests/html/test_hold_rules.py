@@ -47,6 +47,14 @@ def test_a_mark_that_is_granted_does_not_release_a_tracker() -> None:
     assert out == b"<img data-cmw-held=tracker data-consent=films data-cmw-src=//tracker.example/1.gif>"
 
 
+def test_what_an_element_loads_is_held_beside_the_element() -> None:
+    """An element of a vendor's, or with a mark, that loads from another service needs both grants."""
+    pixel = b"<amp-analytics type=tracker config=//films.example/embed/1>"
+    assert b"data-cmw-held=tracker,films " in run(pixel)
+    assert b"data-cmw-held=films " in run(pixel, held_by=holder(allowed=["tracker"]))
+    assert b"data-cmw-held=films,tracker " in run(b"<img data-consent=films src=//tracker.example/1.gif>")
+
+
 def test_the_author_s_word_that_an_element_stays_counts() -> None:
     """data-consent="necessary" leaves an element alone, whatever it leads to."""
     page = (
