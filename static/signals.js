@@ -71,8 +71,8 @@
   // What the page's own code calls, and what to do when the global gets a new value. A new list has lost the signal.
   const again = vendor => value => { value.map && tell(vendor, 'default') };
   const families = {
-    google: ['dataLayer', again('google'), ['consent', 'default']],
-    microsoft: ['uetq', again('microsoft'), ['consent', 'default']],
+    google: ['dataLayer', again('google'), ['consent']],
+    microsoft: ['uetq', again('microsoft'), ['consent']],
     clarity: ['clarity', 0, ['consent'], ['consentv2']],
     // Put the signal before the calls that the snippet queues.
     meta: ['fbq', (call, before) => {
@@ -143,7 +143,9 @@
       if (before || begins > 'e') {
         said[vendor] = words + '';
         before == said[vendor] || tell(vendor, before ? 'update' : 'default');
-        before || listen(() => tell(vendor, 'update'), ...families[vendor])
+        before || listen(() => tell(vendor, 'update'), ...families[vendor]);
+        // A default for a region, which the site has set before, overrules ours, but no update.
+        before || on || w.dataLayer?.map(args => args && args[2]?.region && tell(vendor, 'update'))
       }
     });
     Object.keys(waits || {}).filter(holds).map(id => {
