@@ -107,6 +107,8 @@ LAZY_ELEMENTS = frozenset({b"img", b"iframe", b"source", b"video", b"audio", b"e
 #: Attributes on any other element from which loaders take the address of a background image.
 _BACKGROUNDS = frozenset(name.encode() for name in LAZY_BACKGROUNDS)
 _BACKGROUNDS_BY_CLASS = frozenset(name.encode() for name in LAZY_BY_CLASS)
+#: The first bytes of the names of these attributes, of those in LAZY, and of event handlers.
+_FIRSTS = frozenset({b"d", b"l", b"n", b"o", b"O", *(name[:1] for name in _BACKGROUNDS | _BACKGROUNDS_BY_CLASS)})
 LEADS_OUT[b"image"] = {**LEADS_OUT[b"img"], b"href": "url", b"xlink:href": "url"}
 AMP = {b"src": "url", b"srcset": "srcset", b"poster": "url", b"href": "url", b"config": "url", b"type": "mark"}
 ANYWHERE = {b"background": "url", b"style": "css"}
@@ -417,6 +419,8 @@ def _has_loaders_class(found: Attributes) -> bool:
 
 def other_kind(name: bytes, key: bytes, found: Attributes) -> str:
     """Return the syntax of an address in a non-standard attribute or an event handler; empty if there is none."""
+    if key[:1] not in _FIRSTS:
+        return ""
     if _HANDLER.match(key):
         return "handler"
     if (

@@ -196,13 +196,11 @@ class Holder(ValueJudge):
         return self.not_allowed(self._all_element_ids(name, found))
 
     def _all_element_ids(self, name: bytes, found: Attributes) -> Ids:
-        rules = self._matcher.elements
+        rules = self._matcher.element_rules(name, found.keys())
+        if not rules:
+            return ()
         value_of = self._values(found)
-        return tuple(
-            rule.id
-            for rule in (*rules.get(name, ()), *rules.get(b"", ()))
-            if (not rule.attribute or rule.attribute in found) and rule.fits(value_of)
-        )
+        return tuple([rule.id for rule in rules if rule.fits(value_of)])
 
     def _has_owner(self, tag: Tag) -> bool:
         """
@@ -332,7 +330,14 @@ class Holder(ValueJudge):
         return tuple(id_ for id_ in ids if id_ in services and services[id_].embed)
 
     def _values(self, found: Attributes) -> Callable[[bytes], str | None]:
-        return lambda name: self.text(found[name][0].raw) if name in found else None
+        known: dict[bytes, str | None] = {}
+
+        def value_of(name: bytes) -> str | None:
+            if name not in known:
+                known[name] = self.text(found[name][0].raw) if name in found else None
+            return known[name]
+
+        return value_of
 
     def script_panel(self, tag: bytes, code: bytes) -> Ids:
         """Return the held services whose embeds would appear in place of this script."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -173,9 +174,9 @@ class Matcher:
         paths = [(path, id_) for path, id_ in rules if path.startswith("/")]
         self._paths = [PathRule(path, id_) for path, id_ in paths]
         #: Path rules by their first characters, and the lengths of these keys.
-        self._begun_paths: dict[str, list[str]] = {}
+        self._begun_paths: dict[str, tuple[str, ...]] = {}
         for path, _ in paths:
-            self._begun_paths.setdefault(path[:_BEGINNING], []).append(path)
+            self._begun_paths[path[:_BEGINNING]] = (*self._begun_paths.get(path[:_BEGINNING], ()), path)
         self._beginnings = sorted(set(map(len, self._begun_paths)))
         tags = [text for text, _ in rules if text.startswith("?")]
         self._tags = TagIds([(text[1:], id_) for text, id_ in rules if text.startswith("?")])
@@ -204,6 +205,13 @@ class Matcher:
             found += [(index.position(id_), text, id_) for text, id_ in own]
             found.sort(key=lambda rule: rule[0])
         return [(text, id_) for _, text, id_ in found]
+
+    def element_rules(self, name: bytes, attributes: Collection[bytes]) -> list[ElementRule]:
+        """Return the rules that may apply to an element with this name and attributes, in their order."""
+        elements, ruled = self.elements, self.ruled_attributes
+        rules = elements.get(name, ())
+        anywhere = () if ruled.isdisjoint(attributes) and b"" not in ruled else elements[b""]
+        return [rule for rule in (*rules, *anywhere) if not rule.attribute or rule.attribute in attributes]
 
     @property
     def necessary(self) -> frozenset[str]:
@@ -304,7 +312,7 @@ class Matcher:
         while at >= 0:
             for length in self._beginnings:
                 paths = begun.get(text[at : at + length])
-                if paths is not None and any(text.startswith(path, at) for path in paths):
+                if paths is not None and text.startswith(paths, at):
                     return True
             at = text.find("/", at + 1)
         return False

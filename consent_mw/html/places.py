@@ -65,6 +65,12 @@ class Places:
         self.ids = frozenset(self._read(services))
         #: The rules for scripts by their attributes.
         self._scripts = [rule for rule in self._rules if rule.name == b"script"]
+        #: The rules for any element, and those for the elements that rules name.
+        self._anywhere = [rule for rule in self._rules if not rule.name]
+        self._by_name = {
+            name: [rule for rule in self._rules if rule.name in (b"", name)]
+            for name in {one.name for one in self._rules}
+        }
         #: Where the tokenizer must stop: the attribute of a rule's first condition, and a part of its value.
         first = [rule.conditions[0] for rule in self._rules if _is_hidden(rule)]
         self.marks = tuple(sorted({(attribute.decode(), text) for attribute, _, text in first}))
@@ -98,8 +104,8 @@ class Places:
 
     def of_element(self, name: bytes, value_of: ValueOf) -> Ids:
         """Return the services whose embeds appear in an element, by its name and attributes."""
-        found = [rule.id for rule in self._rules if rule.name in (b"", name) and rule.fits(value_of)]
-        return tuple(dict.fromkeys(found))
+        rules = self._by_name.get(name, self._anywhere)
+        return tuple(dict.fromkeys([rule.id for rule in rules if rule.fits(value_of)])) if rules else ()
 
     def element_in(self, code: bytes) -> str:
         """Return the id of the element in which a script's text creates an embed; empty if it names none."""

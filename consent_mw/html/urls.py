@@ -17,6 +17,7 @@ import binascii
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 from html.entities import html5 as _NAMED
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -414,7 +415,15 @@ def registrable_name(host: str) -> str:
 
 def site_of(host: str) -> str:
     """Return the registrable domain of ``host``, accurately enough to tell first from third parties."""
+    return _known_site_of(host) if len(host) <= LONGEST_HOST else _site_of(host)
+
+
+def _site_of(host: str) -> str:
     labels = host.split(".")
     if labels[-1].isdigit():
         return host
     return ".".join(labels[-public_suffix_length(labels) - 1 :])
+
+
+#: A page asks about few hosts, each of them many times. Longer hosts are not kept, so this takes little memory.
+_known_site_of = lru_cache(maxsize=1024)(_site_of)

@@ -95,6 +95,8 @@ class ValueJudge(ABC):
         #: The ways in which the bytes of a style sheet may have to be read.
         self.wide = css.READINGS.get(charset, (css.PLAIN,))
         self.xml = xml
+        #: The last URL that was asked about, with the charset, and the answer.
+        self._last_url: tuple[tuple[bytes, str] | None, tuple[Ids, Url | None]] = None, ((), None)
         page, base = self.page, self.base
         # A plain relative URL needs no resolving unless a rule names the page's own host or a path below its folder.
         # Relative addresses mostly lead to the same services on all pages of a site, which then share their plans.
@@ -115,7 +117,10 @@ class ValueJudge(ABC):
 
     def text(self, raw: bytes) -> str:
         """Decode an attribute's value, including its character references."""
-        return unescape_attribute(decode(raw, self.charset or "utf-8").replace("\0", "\ufffd"))
+        text = decode(raw, self.charset or "utf-8")
+        if "\0" in text:
+            text = text.replace("\0", "\ufffd")
+        return unescape_attribute(text) if "&" in text else text
 
     def not_allowed(self, ids: Ids) -> Ids:
         """Return those of ``ids`` that are not allowed; an address of several services runs only if all are allowed."""
@@ -123,6 +128,13 @@ class ValueJudge(ABC):
 
     def url(self, raw: bytes) -> tuple[Ids, Url | None]:
         """Return the services that a raw URL value leads to, and its target if it was resolved."""
+        # Several questions about one attribute follow each other. A copy for another charset has the last answer, too.
+        asked = raw, self.charset
+        if self._last_url[0] != asked:
+            self._last_url = asked, self._url(raw)
+        return self._last_url[1]
+
+    def _url(self, raw: bytes) -> tuple[Ids, Url | None]:
         matcher = self._matcher
         if self._is_local(raw):
             return (matcher.path(raw) if matcher.has_paths else ()), None

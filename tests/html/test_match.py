@@ -253,6 +253,17 @@ def test_the_rules_of_elements() -> None:
     }
 
 
+@pytest.mark.parametrize("attributes", [set(), {b"data-t"}, {b"type"}, {b"type", b"data-t"}, {b"class"}])
+@pytest.mark.parametrize("name", [b"amp-x", b"x-widget", b"div", b""])
+def test_only_rules_whose_attribute_is_there_are_tried(name: bytes, attributes: set[bytes]) -> None:
+    """Of the rules for an element and for any element, those are tried that name no attribute or one that it has."""
+    rules = [*MATCHER.elements.get(name, ()), *MATCHER.elements[b""]]
+    fitting = [rule for rule in rules if rule.fits(lambda key: "t" if key in attributes else None)]
+    tried = MATCHER.element_rules(name, attributes)
+    assert [rule for rule in tried if rule.fits(lambda key: "t" if key in attributes else None)] == fitting
+    assert all(rule.attribute in {b"", *attributes} for rule in tried)
+
+
 @pytest.mark.parametrize(("value", "fits"), [("AB12-c0de", True), ("ab12-c0de", False), ("AB12-c0d", False)])
 def test_an_attribute_may_have_to_have_a_shape(value: str, fits: bool) -> None:
     """A capital letter for A, a digit for 9, a hexadecimal digit for h, and any other character for itself."""
