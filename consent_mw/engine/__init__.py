@@ -200,7 +200,10 @@ class Engine:
             except RecordsError as error:
                 logger.error("what the site has learned cannot be read yet: %s", error)
         if self._shadow is None:
-            self._growing.now().rehearse(site.mount)
+            known_names()  # imports the libraries of the codings
+            now = self._growing.now()
+            now.rehearse(site.mount)
+            prepared.rehearse(now.undecided, site.mount, now.places)
 
     @classmethod
     def configured(cls, source: None | str | os.PathLike[str] | Mapping[str, object] | Site = None) -> Engine:

@@ -31,12 +31,16 @@ from consent_mw.engine.page_csp import Policing
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
+from consent_mw.html.holder import Holder
 from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
 from consent_mw.html.places import Places
+from consent_mw.html.rewriter import Rewriter
 from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
+from consent_mw.html.urls import Url
 from consent_mw.html.value_judge import ANY_LINK
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.paths import Paths
@@ -51,6 +55,23 @@ _KEPT_PARTS = 512
 _VARIABLE = re.compile(r"\$(?:\([^)]*\)|\{[^}]*\}|\w+)")
 
 logger = logging.getLogger("consent_mw")
+
+#: A page with the usual kinds of tags, and the two snippets that are on more sites than any others.
+_REHEARSED = b"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>A</title><link rel="stylesheet" href="/a.css">
+<style>a { background: url(/a.png) }</style><script src="/a.js"></script>
+<script async src="https://www.googletagmanager.com/gtag/js?id=G-AAAA111111"></script>
+<script>window.dataLayer = window.dataLayer || []; function gtag(){dataLayer.push(arguments);}
+gtag('js', new Date()); gtag('config', 'G-AAAA111111');</script>
+<script>(function(w,d,s,l,i){w[l]=w[l]||[];w[l].push({'gtm.start':new Date().getTime(),event:'gtm.js'});
+var f=d.getElementsByTagName(s)[0],j=d.createElement(s);j.async=true;
+j.src='https://www.googletagmanager.com/gtm.js?id='+i;f.parentNode.insertBefore(j,f);
+})(window,document,'script','dataLayer','GTM-AAAA111');</script></head>
+<body><noscript><img width="1" height="1" src="https://www.google-analytics.com/collect"></noscript>
+<form action="/a"><input name="a"></form><svg><path d="M0 0"/></svg><img src="/a.png" srcset="/b.png 2x">
+<script>var a = document.createElement("script"); a.src = "/b.js"; document.body.appendChild(a);</script>
+</body></html>
+"""
 
 #: How many compiled hold policies are cached, by grants and path of the mount.
 _KEPT_POLICIES = 64
@@ -136,6 +157,17 @@ class Prepared:
             )
             self._policies.put(key, policy)
         return policy
+
+    def rehearse(self, decision: Decision, root: str, places: Places) -> None:
+        """Rewrite a page of our own, so that the first one of the site finds patterns compiled and tables filled."""
+        # What is remembered of pages stays empty, and nothing is counted or learned.
+        policy = replace(self.hold_policy(decision, root, places), memories={}, budget=Budget(), delivery=Delivery())
+        page = NoticePage(decision, self._site.languages[0], "", "/", root)
+        holder = Holder(policy, Url("https", "localhost", "/"), document=held_in)
+        rewriter = Rewriter(holder, lambda place: b"", lambda place: b"")
+        rewriter.queue = lambda place, ids, code: self.queues.markup(page, ids, code.decode())
+        rewriter.feed(_REHEARSED)
+        rewriter.finish()
 
     @property
     def holding(self) -> str:

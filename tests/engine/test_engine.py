@@ -5,6 +5,9 @@ The whole behind the edges: a site that learns, what it logs, and what a visitor
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -427,3 +430,44 @@ def test_a_record_that_the_store_has_lost_comes_back_with_its_visitor(make: Make
     assert engine._upkeep.hurry("looking for lost records", 60)
     (entry,) = (kept.entry for kept in engine.records.history("r" * 22))
     assert (entry.about, entry.day, entry.services) == ("cookie", DAY, frozenset({"google-analytics"}))
+
+
+#: Serves one page, and prints which functions compile a pattern for it.
+_FIRST_PAGE = """
+import re, sys
+from consent_mw.engine import Engine
+from consent_mw.http.request import RequestHead
+engine = Engine.configured({"site": {"records": "sqlite:///" + sys.argv[1], "isp": "off"}})
+compiled, compile = [], re.compile
+re.compile = lambda *given: compiled.append(sys._getframe(1).f_code.co_qualname) or compile(*given)
+head = (("sec-fetch-dest", "document"), ("user-agent", "Mozilla/5.0"))
+exchange = engine.exchange(RequestHead("GET", "https", "www.shop.example", "/a", "", head))
+exchange.start(200, "OK", [("Content-Type", "text/html; charset=utf-8")])
+page = b'''<!doctype html><html lang=en><head><meta charset=utf-8><title>Shop</title>
+<style>p { background: url(/p.png) }</style>
+<script async src="https://www.googletagmanager.com/gtag/js?id=G-BBBB222222"></script>
+<script>window.dataLayer = window.dataLayer || []; function gtag(){dataLayer.push(arguments);}
+gtag('js', new Date()); gtag('config', 'G-BBBB222222');</script></head>
+<body><p>text<script>own({"a": 1})</script><img src="https://pictures.example/b.png" alt=""></body></html>'''
+out = exchange.feed(page) + exchange.finish()
+engine.close()
+assert out.count(b"data-cmw-held") >= 2, out
+print(*compiled, sep="\\n")
+"""
+
+
+def test_the_first_page_finds_its_patterns_compiled(tmp_path: Path) -> None:
+    """The patterns of usual tags and snippets are compiled when a process starts, not while its first visitor waits."""
+    command = [sys.executable, "-c", _FIRST_PAGE, str(tmp_path / "consent.db")]
+    environment = {**os.environ, "CONSENT_KEYS": KEYS[0]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert {"Signature.pattern", "end_tag"}.isdisjoint(done.stdout.split())
+
+
+def test_the_rehearsed_page_leaves_no_trace(make: Make) -> None:
+    """A site has learned nothing from the page that it rewrites at its start, and remembers nothing of it."""
+    engine = make()
+    prepared = engine._parts.prepared
+    assert engine.now().site.services == ()
+    assert (prepared.delivery.version, prepared.delivery.reasons, prepared.plans.size) == (0, {}, 0)
+    assert all(policy.memories == {} for policy in prepared._policies.values())
