@@ -314,9 +314,18 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const given = new WeakSet();
   const content = el => [...el.attributes].filter(({ name }) => PREFIX.test(name) || name === 'data-cmw-held')
     .map(({ name, value }) => name + '=' + value).sort().join() + (el.localName === 'script' ? el.textContent : '');
-  const knownOf = elements => {
+  // Fields of a form can shadow its members. Such a form is a visitor's, and must not keep the others from being released.
+  const isPlain = el => {
+    try {
+      return content(el) + el.getAttribute('data-cmw-held');
+    } catch {
+      return false;
+    }
+  };
+  const knownOf = all => {
     const first = {};
     const forged = {};
+    const elements = all.filter(isPlain);
     elements.forEach(el => {
       const key = el.getAttribute('data-cmw-key');
       if (!key) return;

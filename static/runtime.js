@@ -20,9 +20,10 @@
   const root = new URL(setting('root'), location);
   const at = path => root + path;
   const walk = (top, work) => top.querySelectorAll('*').forEach(el => {
-    work(el);
-    // Shadow roots and templates. The content of a meta element is a string.
-    [el.shadowRoot, el.content].forEach(inner => inner?.nodeType && walk(inner, work));
+    // Fields of a form can shadow its methods. Such a form is a visitor's.
+    try { work(el); } catch { }
+    // Shadow roots and templates. The content of a meta element is a string, that of a form may be a field.
+    [el.shadowRoot, el.content].forEach(inner => inner?.getElementById && walk(inner, work));
   });
   const listen = (type, work) => addEventListener(type, work, true);
 

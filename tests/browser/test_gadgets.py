@@ -229,6 +229,19 @@ def test_no_gadget_becomes_code_or_an_address(window: Window, way: str, tmp_path
     assert "elsewhere.example" not in window.asked()
 
 
+def test_fields_of_a_form_stop_no_release(window: Window, tmp_path: Path) -> None:
+    """Forms whose fields have the names of what the runtime reads, and a form within its own field, change nothing."""
+    names = ("matches", "getAttribute", "attributes", "content", "shadowRoot", "localName")
+    held = "style='background:url(https://tracker.example/x)'"
+    page = "".join(f"<form {held}><input name={name}></form>" for name in names)
+    page += "<form><input name=matches></form><fieldset name=content form=f><form id=f></form></fieldset>"
+    config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
+    window.serve(ConsentMiddleware(site([page], ""), config), str(tmp_path))
+    window.open("/0")
+    window.click("[data-cmw-banner] [value=accept-all]")
+    assert {"tracker.example", "ads.example"} <= window.asked({"tracker.example", "ads.example"})
+
+
 def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
     """The release uses no value of a polluted Object.prototype as code or address."""
     polluted = json.dumps({"onclick": RUN, "markup": f'<img src="/none.gif" onerror="{RUN}">', "granted": ["ads"]})
