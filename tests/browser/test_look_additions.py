@@ -105,7 +105,7 @@ def test_the_answer_tells_whether_the_choices_were_open(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     if opened:
-        page.locator(BANNER).get_by_text("Let me choose").click()
+        page.locator(BANNER).get_by_text("Choose", exact=True).click()
         expect(page.get_by_role("button", name="Save choice")).to_be_visible()
         assert [url for url in asked if "/_cmw/" in url] == []
     with page.expect_request("**/_cmw/choice") as sent:
