@@ -28,7 +28,7 @@ from consent_mw.audit.targets import APP_ORIGIN
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import Bounds
 from consent_mw.cli import UNABLE
-from consent_mw.cli.__main__ import main
+from consent_mw.cli import main
 from tests import npm_packages
 from tests.browser.harness import chromium
 
