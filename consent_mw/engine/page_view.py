@@ -453,6 +453,10 @@ class PageView(View):
         page = self._page(self._now(), place)
         return guard + self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
 
+    def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
+        """Return the guard, if it is missing, before a script from whose data embeds of these services may be made."""
+        return self._learn(place, frozenset(ids))
+
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         now = self._now()

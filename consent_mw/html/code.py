@@ -131,6 +131,8 @@ _USES_BEFORE = re.compile(
 _PARENTHESES = re.compile(rb"[()]")
 #: The purposes of visible services.
 _SHOWN = frozenset({"embeds", "preferences"})
+#: The addresses of embeds, in contrast to links such as those to a channel or a profile.
+_EMBED = re.compile(r"\b(?:embed|player|iframe|widget)", re.I)
 #: Words in and around calls that do not count as the site's own code.
 _COMMON_WORDS = frozenset(
     b"arguments catch const Date document else e false function globalThis if js let new null push return self strict"
@@ -145,10 +147,12 @@ class Code(NamedTuple):
     ids: Ids = ()
     #: Services that its own code only calls: nothing is sent while a queue replaces the service.
     calls: Ids = ()
+    #: Visible services whose embeds it names in data, from which other code may make them: the guard has to know them.
+    names: Ids = ()
 
     @property
     def all(self) -> Ids:
-        """The ids of both kinds, sorted."""
+        """The ids of what it loads or calls, sorted."""
         return tuple(sorted({*self.ids, *self.calls}))
 
 
@@ -425,7 +429,12 @@ class CodeMatcher:
             elif not _asks_whether(script.text, roots):
                 calls_what_is_missing = not queues and any(signature.call is not None for signature in found)
                 (ids if calls_what_is_missing else calls).add(id_)
-        return Code(tuple(sorted(ids)), tuple(sorted(calls)))
+        return Code(tuple(sorted(ids)), tuple(sorted(calls)), self._named_embeds(addresses, ids))
+
+    def _named_embeds(self, addresses: Iterable[_Address], ids: set[str]) -> Ids:
+        """Return the visible services that the addresses of embeds belong to, without those in ``ids``."""
+        named = {id_ for address in addresses if _EMBED.search(address.where) for id_ in address.ids}
+        return tuple(sorted(id_ for id_ in named - ids if self._is_shown(id_)))
 
     @staticmethod
     def _is_used(signature: Signature, queues: frozenset[bytes]) -> bool:

@@ -448,7 +448,7 @@ class Matcher:
         """Return the services that the script ``text`` loads or calls."""
         found = self._code.match(text, base.host, own=self.knows(base.host))
         tags = () if found.ids else self._tags.loaded_by(text)
-        return Code(tags, found.calls) if tags else found
+        return found._replace(ids=tags) if tags else found
 
     def code(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
         """Return all services that the script ``text`` loads or calls."""

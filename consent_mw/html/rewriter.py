@@ -30,6 +30,7 @@ from consent_mw.html.iso2022jp import Piece
 from consent_mw.html.iso2022jp import SourceBytes
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.scanner.document import Insert
+from consent_mw.html.scanner.document import Names
 from consent_mw.html.scanner.document import Panel
 from consent_mw.html.scanner.document import Queue
 from consent_mw.html.scanner.follower import MOST_HISTORY
@@ -99,6 +100,8 @@ class Rewriter:
         self.policies: list[str] = []
         #: Returns what to insert before a held script; None for a fragment.
         self.queue: Queue | None = None
+        #: Returns what to insert before a script that names embeds in data; None for nothing.
+        self.names: Names | None = None
         #: Returns the panel in place of an embed that a script would create; None for no panels.
         self.panel: Panel | None = None
         #: A secret in our marks, which no text of the page can contain; empty if nothing is released.
@@ -159,7 +162,7 @@ class Rewriter:
         for reading in self._readings:
             reading.end()
         self._readings = []
-        self.insert = self.first = self.amend = self.queue = self.panel = None
+        self.insert = self.first = self.amend = self.queue = self.names = self.panel = None
         return out if self._source is None else out + self._source.rest()
 
     def _check_alive(self) -> None:

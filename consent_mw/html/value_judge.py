@@ -267,7 +267,7 @@ class ValueJudge(ABC):
         ids = self.not_allowed(found.ids)
         if not found.ids and self.policy.unknown == "suspects":
             ids = self._strangers_loaded_by(text)
-        return Code(ids, self.not_allowed(found.calls))
+        return Code(ids, self.not_allowed(found.calls), self.not_allowed(found.names))
 
     def _strangers_loaded_by(self, text: bytes) -> Ids:
         """Return the ids of unknown third parties that an inline snippet loads, without those allowed."""

@@ -137,6 +137,10 @@ class Inserting(Protocol):
         """Return what to insert before a script that is held for ``ids``, given its code."""
         ...
 
+    def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
+        """Return what to insert before a script that names embeds of these services in data."""
+        ...
+
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         ...
@@ -370,6 +374,9 @@ class PageBody:
     def _insert_queue(self, place: Place, ids: tuple[str, ...], code: bytes) -> bytes:
         return self._view.before_script(PageInsert(self._headers, self._verdict.xml, place), ids, code)
 
+    def _insert_before_names(self, place: Place, ids: tuple[str, ...]) -> bytes:
+        return self._view.before_names(PageInsert(self._headers, self._verdict.xml, place), ids)
+
     def _insert_panel(self, place: Place, ids: tuple[str, ...], height: int) -> bytes:
         return self._view.panel(PageInsert(self._headers, self._verdict.xml, place), ids, height)
 
@@ -390,6 +397,7 @@ class PageBody:
         made.begun = not self._first
         made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
+        made.names = self._insert_before_names if self._first else None
         made.panel = self._insert_panel
         made.mark = self._view.mark.encode() if self._place_asked else b""
         if self._given is not None:

@@ -124,6 +124,10 @@ class View(Protocol):
         """Return what to insert before a script that is held for ``ids``, given its code."""
         return b""
 
+    def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
+        """Return what to insert before a script that names embeds of these services in data."""
+        return b""
+
     def panel(self, place: PageInsert, ids: tuple[str, ...], height: int) -> bytes:
         """Return the panel that replaces embeds of these services from a script, ``height`` CSS pixels high."""
         return b""

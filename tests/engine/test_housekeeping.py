@@ -65,7 +65,7 @@ def test_an_entry_is_sealed_once_its_day_is_over(store: Store) -> None:
 
 def test_seals_of_one_day_tell_nothing_of_the_order_of_arrival(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a day has more entries than a seal, they are divided by receipt, and within a seal stand by their hash."""
-    monkeypatch.setattr("consent_mw.proof.sealing.MOST", 4)
+    monkeypatch.setattr(store, "most_in_seal", lambda: 4)
     for receipt in ("g", "b", "h", "a", "f", "c"):
         store.append(a_grant(receipt))
     do(store, "sealing", DAY + 1)

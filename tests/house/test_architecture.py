@@ -109,7 +109,7 @@ ON_DEMAND = (
 
 def sources(folder: Path) -> list[Path]:
     """Return the Python files under ``folder``."""
-    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+    return sorted(path for path in folder.rglob("*.py") if not {"__pycache__", "node_modules"} & {*path.parts})
 
 
 def name(path: Path) -> str:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.model import Service
-from consent_mw.html.code import Code
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
 from consent_mw.html.javascript import Lexer
@@ -87,7 +86,7 @@ DATA = {
 @pytest.mark.parametrize("code", DATA.values(), ids=DATA)
 def test_data_holds_no_script(code: str) -> None:
     """What a script carries, shows or asks about is not what it does."""
-    assert MATCHER.script(code.encode(), PAGE) == Code()
+    assert MATCHER.script(code.encode(), PAGE).all == ()
 
 
 CODE = {
@@ -175,6 +174,34 @@ def test_own_code_beside_settings_runs_where_the_service_is_held(code: str) -> N
     assert (page.feed((loader + own).encode()) + page.finish()).endswith(own.encode())
     brings = code + "; document.head.append(document.createElement('script'))"
     assert held(f"<script>{brings}</script>") == {"stats"}
+
+
+STATE = {
+    "a tree of elements": (r"""mount({a:{tag:"iframe",src:"https:\/\/films.test\/embed\/7"}})""", ("films",)),
+    "a player": ("const film = 'https://films.test/player/7'", ("films",)),
+    "a link to a channel": ("const social = ['https://films.test/@shop']", ()),
+    "a tracker": ("const report = 'https://px.test/embed/7'", ()),
+    "an embed that it makes": ("const f = document.createElement('iframe'); f.src = 'https://films.test/embed/7'", ()),
+}
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_a_script_names_the_embeds_in_its_data(name: str) -> None:
+    """A visible embed that other code may make from data is named; a link is not, nor what the script is held for."""
+    code, names = STATE[name]
+    assert MATCHER.script(code.encode(), PAGE).names == names
+
+
+def test_the_guard_stands_before_a_script_that_names_embeds() -> None:
+    """It comes wherever the page is cut, for each such script, and never in a template, where no script runs."""
+    page = (
+        b"<p>a<script>s='https://films.test/embed/7'</script><template><script>s='https://films.test/embed/7'</script>"
+    )
+    for size in (1, 7, len(page)):
+        rewriter = Rewriter(Holder(HoldPolicy(MATCHER, frozenset()), PAGE, document=held_in))
+        rewriter.names = lambda place, ids: f"[{' '.join(ids)}]".encode()
+        out = b"".join(rewriter.feed(page[at : at + size]) for at in range(0, len(page), size)) + rewriter.finish()
+        assert out == page.replace(b"<script>", b"[films]<script>", 1)
 
 
 def test_what_became_of_such_a_script_is_not_remembered_for_another_page() -> None:

@@ -70,6 +70,8 @@ class Place(NamedTuple):
 Insert = Callable[[Place], bytes]
 #: Returns a panel in place of embeds that a script would create, by services and height in CSS pixels (0: unknown).
 Panel = Callable[[Place, tuple[str, ...], int], bytes]
+#: Returns what to insert before a script that names embeds in data, by the ids of their services.
+Names = Callable[[Place, tuple[str, ...]], bytes]
 #: Returns what to insert before a held script, by the ids that it is held for and its text.
 Queue = Callable[[Place, tuple[str, ...], bytes], bytes]
 
@@ -83,6 +85,8 @@ class Page(Protocol):
     first: Insert | None
     #: Returns what to insert before a held script, so that the site's own code finds the functions it calls.
     queue: Queue | None
+    #: Returns the guard, if it is missing, before a script from whose data embeds may be made.
+    names: Names | None
     #: Returns the panel in place of an embed that a held script would create.
     panel: Panel | None
     #: Whether the page may declare its charset in a meta element, which has to stay near the beginning.
@@ -193,6 +197,15 @@ class Document:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
         # The panel goes before the globals: a held script looks for these next to it.
         self.panel_before(before, start, tag, code, held)
+
+    def guard_before(self, before: int, start: int, names: tuple[str, ...]) -> None:
+        """Insert the guard, if it is missing, before the script at ``start`` that names embeds of these services."""
+        give = self.page.names
+        if give is None or self.in_noscript or self.template:
+            return
+        text = give(self._here(), names)
+        if text:
+            self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
 
     def panel_before(self, before: int, start: int, tag: bytes, code: bytes, held: Set[str]) -> None:
         """Insert a panel before the script at ``start``, if it would create an embed of a held service."""

@@ -43,6 +43,8 @@ class ScriptReader:
         #: The ids held in the page before the script, and whether the script's plan depends on them.
         self._held_before: set[str] = set()
         self._calls = False
+        #: The services whose embeds the script names in data.
+        self._names: Ids = ()
 
     def begin(self, found: re.Match[bytes]) -> None:
         """Handle the start tag of a script; if its content matters, wait for its end."""
@@ -68,6 +70,7 @@ class ScriptReader:
         if (
             piece
             and not self._calls
+            and not self._names
             and self._kind != "importmap"
             and cursor.mode is Mode.DATA
             and not holder.policy.remove
@@ -75,14 +78,22 @@ class ScriptReader:
             document.remember(piece, start, before)
         if cursor.mode is not Mode.SCRIPT:
             document.before_script(before, start, page.held, tag, code)
-            self._before_caller(before, start, tag, code)
+            self._before_user(before, start, tag, code)
         held.update(page.held)
         page.held = held
 
-    def _before_caller(self, before: int, start: int, tag: bytes, code: bytes) -> None:
-        """Insert a panel before a script that is not held, if it creates an embed of a service held earlier."""
-        if self._calls and not self._document.page.held and self._held_before:
+    def _before_user(self, before: int, start: int, tag: bytes, code: bytes) -> None:
+        """
+        Insert what has to precede a script that is not held.
+
+        This is a panel if it creates an embed of a service held earlier, and the guard if it names embeds in data.
+        """
+        if self._document.page.held:
+            return
+        if self._calls and self._held_before:
             self._document.panel_before(before, start, tag, code, self._held_before)
+        if self._names:
+            self._document.guard_before(before, start, self._names)
 
     def pass_text(self, position: int) -> None:
         """Pass over the content that starts at ``position``; the start tag has been planned."""
@@ -100,7 +111,7 @@ class ScriptReader:
         """
         cursor, holder = self._cursor, self._document.holder
         self._kind, fetched = holder.script(tag)
-        self._calls = False
+        self._calls, self._names = False, ()
         if self._kind and (not fetched or holder.policy.remove):
             self._content = cursor.origin + end
             cursor.position = start
@@ -139,7 +150,7 @@ class ScriptReader:
         if taken:
             tag, code = bytes(cursor.buffer[start:begins]), bytes(cursor.buffer[begins : cursor.position])
             self._document.before_script(before, start, page.held, tag, code)
-            self._before_caller(before, start, tag, code)
+            self._before_user(before, start, tag, code)
         held.update(page.held)
         page.held = held
         return taken
@@ -193,6 +204,7 @@ class ScriptReader:
         code = holder.script_code(content)
         # A script that is not held may still create an embed, through the stand-in for its service.
         self._calls = bool(code.calls) or bool(holder.script_panel(b"<script>", content))
+        self._names = code.names
         # A service that was held earlier has a queue, and calls to that send nothing.
         ids = (*code.ids, *(id_ for id_ in code.calls if id_ not in self._held_before))
         if document.mapped and not ids:
