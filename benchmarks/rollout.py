@@ -14,7 +14,7 @@ A visitor who has answered a question is never asked it again, nor an older one.
 machine, and what was refused on none. At the end every receipt that a visitor was given is in the ledger once, and the
 ledger, which was sealed after each round with the key of that time, verifies.
 
-``--at-once`` leaves out the stated time, to show that the visitors notice: many are asked twice then.
+``--at-once`` leaves out the stated time, to show that the visitors notice: some are asked twice then.
 """
 
 from __future__ import annotations
