@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser
-from playwright.sync_api import Error
 from playwright.sync_api import Request
 from playwright.sync_api import Route
 
@@ -52,6 +52,10 @@ _OURS = re.compile(r"(?:__Host-|__Secure-)?cmw(?:-[0-9]+)?")
 
 #: Timeout in milliseconds of a click or a page; long, since the machine may be busy.
 PATIENCE = 15_000
+#: Seconds without a request after which a page has settled.
+_QUIET = 0.5
+#: Seconds after which a request is no longer waited for: some get no answer in Playwright, such as a worker's.
+_STUCK = 2.0
 
 
 _PERSON = {
@@ -96,8 +100,13 @@ class Visitor:
         self.posts: list[str] = []
         self.errors: list[str] = []
         self._hits = 0
+        #: The requests without an answer, by the time at which they began; and the time of the last one.
+        self._open: dict[Request, float] = {}
+        self._last = 0.0
         self.context.route(lambda url: not url.startswith(site.base), self._answer)
         self.context.on("request", self._note)
+        self.context.on("requestfinished", lambda request: self._open.pop(request, None))
+        self.context.on("requestfailed", lambda request: self._open.pop(request, None))
         self.page = self.context.new_page()
         # A headless browser says so in sec-ch-ua, and automated clients are not counted.
         self.context.new_cdp_session(self.page).send("Emulation.setUserAgentOverride", _PERSON)
@@ -128,16 +137,20 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until the page has settled: it is loaded, and made no request for half a second."""
-        try:
-            self.page.wait_for_load_state("networkidle", timeout=PATIENCE)
-        except Error:
-            self.page.wait_for_load_state("load")
+        self.page.wait_for_load_state("load")
+        began = time.monotonic()
+        while (now := time.monotonic()) < began + PATIENCE / 1000:
+            waits = [_STUCK - (now - start) for start in self._open.values()]
+            if (left := max([*waits, _QUIET - (now - max(self._last, began))])) <= 0:
+                return
+            self.page.wait_for_timeout(1000 * min(left, 0.1))
 
     def answered(self) -> bool:
         """Return whether the choice is stored in a cookie."""
         return any(_OURS.fullmatch(cookie.get("name", "")) for cookie in self.context.cookies())
 
     def _note(self, request: Request) -> None:
+        self._open[request] = self._last = time.monotonic()
         if request.url.startswith(self.site.base):
             if request.method == "POST":
                 self.posts.append(urlsplit(request.url).path)

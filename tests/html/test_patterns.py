@@ -41,7 +41,8 @@ apps = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes")]
 settings.configure(INSTALLED_APPS=[*apps, "consent_mw.django.editor"])
 django.setup()
 for module in pkgutil.walk_packages(consent_mw.__path__, "consent_mw."):
-    importlib.import_module(module.name)
+    if not module.name.endswith(".wagtail_hooks"):  # Wagtail imports it, if it is there
+        importlib.import_module(module.name)
 from benchmarks.ours import ours
 from benchmarks.pages import make_page
 from consent_mw import catalogue
