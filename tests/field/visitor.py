@@ -105,8 +105,8 @@ class Visitor:
         self._last = 0.0
         self.context.route(lambda url: not url.startswith(site.base), self._answer)
         self.context.on("request", self._note)
-        self.context.on("requestfinished", lambda request: self._open.pop(request, None))
-        self.context.on("requestfailed", lambda request: self._open.pop(request, None))
+        self.context.on("requestfinished", self._end)
+        self.context.on("requestfailed", self._end)
         self.page = self.context.new_page()
         # A headless browser says so in sec-ch-ua, and automated clients are not counted.
         self.context.new_cdp_session(self.page).send("Emulation.setUserAgentOverride", _PERSON)
@@ -157,6 +157,9 @@ class Visitor:
             self.own.append(request.url.removeprefix(self.site.base))
         elif request.url.startswith("http"):
             self.foreign.append(request.url)
+
+    def _end(self, request: Request) -> None:
+        self._open.pop(request, None)
 
     def _answer(self, route: Route) -> None:
         kind, url = route.request.resource_type, route.request.url
