@@ -65,8 +65,8 @@ def test_loopback_is_open(address: object) -> None:
 
 def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
     """Coverage includes the code of the first cases and of the next test, but not code that only later cases run."""
-    room = tmp_path / "tests"
-    room.mkdir()
+    room = tmp_path / "tests" / "house"
+    room.mkdir(parents=True)
     ways = range(tracing.TRACED + 3)
     lines = ["def go(way):", *(f"    if way == {way}: return {way}" for way in ways), "def last(): return 0"]
     (tmp_path / "ways.py").write_text("\n".join(lines).replace(": return", ":\n        return"), encoding="utf-8")
@@ -116,7 +116,7 @@ def test_no_test_looks_at_a_page_without_waiting() -> None:
     assert found == []
 
 
-RULES = (*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.UNTRACED)
+RULES = (*sharing.WAITING, *sharing.COMPUTING, *sharing.CUT, *tracing.ROOMS, *tracing.UNTRACED)
 
 
 @pytest.mark.parametrize("name", RULES)
