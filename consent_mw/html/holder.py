@@ -398,7 +398,8 @@ class Holder(ValueJudge):
             if kind == "mark":
                 ids: Ids = always
             elif always and kind != "css":
-                ids = self._with_target(always, first.raw) if kind in ("url", "page") else always
+                # Neither grant releases the other. The element is held for both, so these need not be repeated here.
+                ids = (self._target_ids(first.raw) if kind in ("url", "page") else ()) or always
             elif kind == "handler":
                 ids = self._handler(first.raw, key)
             else:
@@ -437,9 +438,9 @@ class Holder(ValueJudge):
         embeds = (id_.startswith(STRANGER) or (id_ in services and services[id_].embed) for id_ in held)
         return any(embeds) or b"data-consent" in found
 
-    def _with_target(self, ids: Ids, raw: bytes) -> Ids:
-        """Return the ids that an element is held for, with those of its address: neither grant releases the other."""
-        return tuple(dict.fromkeys((*ids, *(id_ for id_ in self._one(raw) if id_ != UNKNOWN_SERVICE))))
+    def _target_ids(self, raw: bytes) -> Ids:
+        """Return the ids of known services that the address of a held element leads to."""
+        return tuple(id_ for id_ in self._one(raw) if id_ != UNKNOWN_SERVICE)
 
     def _undeclared(self, tag: Tag, raw: bytes) -> Ids:
         """Return the ids for which an address of no known service is held, judged by the element that requests it."""
