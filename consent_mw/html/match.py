@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import KeysView
 from collections.abc import Mapping
 from functools import cached_property
 from threading import Lock
@@ -206,11 +206,12 @@ class Matcher:
             found.sort(key=lambda rule: rule[0])
         return [(text, id_) for _, text, id_ in found]
 
-    def element_rules(self, name: bytes, attributes: Collection[bytes]) -> list[ElementRule]:
+    def element_rules(self, name: bytes, attributes: KeysView[bytes]) -> list[ElementRule]:
         """Return the rules that may apply to an element with this name and attributes, in their order."""
         elements, ruled = self.elements, self.ruled_attributes
         rules = elements.get(name, ())
-        anywhere = () if ruled.isdisjoint(attributes) and b"" not in ruled else elements[b""]
+        # This is asked for each address of a tag. A tag may have many attributes; the view goes through the smaller set.
+        anywhere = () if attributes.isdisjoint(ruled) and b"" not in ruled else elements[b""]
         return [rule for rule in (*rules, *anywhere) if not rule.attribute or rule.attribute in attributes]
 
     @property

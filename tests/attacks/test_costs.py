@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import timeit
+
 import pytest
 
 from benchmarks.hostile import NESTED
@@ -9,6 +11,8 @@ from benchmarks.hostile import SHAPES
 from benchmarks.hostile import Shape
 from benchmarks.hostile import begin_at
 from benchmarks.hostile import cost
+from consent_mw import catalogue
+from consent_mw.html.match import Matcher
 
 #: Quadratic work takes 64 times as long; a limit between that and eight allows for a busy machine.
 MOST = 28
@@ -31,3 +35,14 @@ def test_nesting_does_not_multiply(shape: Shape) -> None:
     cost(shape, 1, 1)  # warm up
     once, deep = cost(shape, 1, 1), cost(shape, 4, 1)
     assert deep < LITTLE or deep < 100 * max(once, BEGIN), (once, deep)
+
+
+def test_a_rule_is_found_as_quickly_among_many_attributes() -> None:
+    """The rules of an element are asked for with each of its addresses, so one question must not read all attributes."""
+    matcher = Matcher(catalogue.load().values())
+
+    def asked(count: int) -> float:
+        names = dict.fromkeys(b"data-a%d" % number for number in range(count)).keys()
+        return min(timeit.repeat(lambda: matcher.element_rules(b"img", names), number=100, repeat=5))
+
+    assert asked(100_000) < 50 * asked(100)
