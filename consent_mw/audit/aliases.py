@@ -81,6 +81,6 @@ def _resolver(named: str) -> Resolver:
     except dns.resolver.NoResolverConfiguration:
         raise NoResolver("This machine has no resolver. Name one: --resolver 9.9.9.9.") from None
     except ValueError:
-        raise NoResolver(f"{named!r} is no address of a resolver. Write ADDRESS or ADDRESS:PORT.") from None
+        raise NoResolver(f"{named!r} is not an address of a resolver. Write ADDRESS or ADDRESS:PORT.") from None
     found.timeout = found.lifetime = _PATIENCE
     return found

@@ -54,9 +54,9 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
         where = f"{shown}, accepted {number}"
         id_, until = (entry.get("id"), entry.get("until")) if isinstance(entry, dict) else (None, None)
         if not isinstance(id_, str) or not _ID.fullmatch(id_):
-            problems.append(Problem(where, "id is no id of a finding.", "Copy it from a report: ten hex digits."))
+            problems.append(Problem(where, "id is not the id of a finding.", "Copy it from a report: ten hex digits."))
         elif type(until) is not date:
-            problems.append(Problem(where, "until is no day.", "Write until = 2026-12-31, without quotes."))
+            problems.append(Problem(where, "until is not a day.", "Write until = 2026-12-31, without quotes."))
         else:
             found.append(Accepted(id_, until, str(entry.get("reason", ""))))
     if problems:

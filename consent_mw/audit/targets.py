@@ -397,7 +397,7 @@ def load_app(name: str) -> Any:
     if attribute.endswith("()"):
         found = found()
     if not callable(found):
-        raise NoTarget(f"{name} is {type(found).__name__}, which is no WSGI or ASGI application.")
+        raise NoTarget(f"{name} is {type(found).__name__}, which is not a WSGI or ASGI application.")
     return found
 
 
@@ -414,7 +414,7 @@ def open_target(name: str, bounds: Bounds) -> AuditTarget:
         except ValueError:
             named = False
         if not named:
-            raise NoTarget(f"{name} is no address. Write https://example.org/.")
+            raise NoTarget(f"{name} is not an address. Write https://example.org/.")
         return UrlTarget(name, bounds)
     if ":" not in name:
         raise NoTarget(f"{name!r} is neither an address (https://...) nor an application (module:attribute).")

@@ -53,7 +53,7 @@ def list_notices(owner: Owner, date: str, language: str, as_json: bool) -> int:
     try:
         only = day_of(date) if date else None
     except ValueError:
-        raise Unable(f"{clean(date)} is no date: write it like 2026-05-03.") from None
+        raise Unable(f"{clean(date)} is not a date: write it like 2026-05-03.") from None
     days: dict[tuple[str, str], tuple[int, int]] = {}
     with owner.records() as store:
         for kept in store.entries():
@@ -194,7 +194,7 @@ def _document(store: Records, name: str) -> dict[str, Any]:
         raise Unable(f"The stored notice {clean(name)} was altered: its hash does not match.")
     said: dict[str, Any] = json.loads(document)
     if "languages" not in said:
-        raise Unable(f"{clean(name)} is no notice of this site: it says which tool a choice was taken over from.")
+        raise Unable(f"{clean(name)} is not a notice of this site: it says which tool a choice was taken over from.")
     return said
 
 

@@ -110,7 +110,7 @@ def _store_remedy(scheme: str) -> str:
     if words & {"redis", "rediss", "valkey", "unix"}:
         return (
             'Write "redis://host:6379/0", "rediss://…" for TLS, "redis+sentinel://…" or "redis+cluster://…"; '
-            "Redis is not reached by a Unix socket."
+            "Unix sockets are not supported for Redis."
         )
     if words & {"sqlite", "sqlite3", "file", ""} or "/" in scheme or "." in scheme:
         return ""

@@ -52,7 +52,7 @@ def read_wordings(
         for lang, words in texts.items():
             for key in words:
                 if key not in _WORDS and not key.startswith(_PURPOSE):
-                    what = f"{key!r} is no text of the notice before an answer."
+                    what = f"{key!r} is not a text of the notice before an answer."
                     reader.add_problem(
                         (*path, lang, key), what, "Move it to [texts], where it holds for every wording."
                     )

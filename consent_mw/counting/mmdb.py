@@ -118,7 +118,7 @@ def _check(path: str) -> None:
         what = f"The file {path} cannot be read: {error.strerror or type(error).__name__}."
         raise ConfigError([Problem("site.isp", what, 'Correct the path, or write isp = "off".')]) from None
     except Exception:  # a damaged file can make the reader raise anything
-        what = f"The file {path} is damaged, or is no database in MaxMind's format."
+        what = f"The file {path} is damaged, or is not a database in MaxMind's format."
         raise ConfigError([Problem("site.isp", what, remedy)]) from None
     if not known:
         what = f"The database {path} names no provider in its first records."

@@ -349,7 +349,7 @@ def _lands(head: RequestHead, headers: Mapping[str, str]) -> bool:
     Return whether a page view came from outside the site.
 
     Browsers say so in ``Sec-Fetch-Site`` (Fetch Metadata, section 2.4); older ones leave the referrer to tell. What a
-    script fetches is no visit (``Sec-Fetch-Dest``, section 2.1).
+    script fetches is not a visit (``Sec-Fetch-Dest``, section 2.1).
     """
     if headers.get("sec-fetch-dest") == "empty":
         return False

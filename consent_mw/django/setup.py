@@ -105,7 +105,7 @@ def check_installed() -> None:
         ConfigError: names the app to list instead.
     """
     if "consent_mw" in settings.INSTALLED_APPS:
-        what = '"consent_mw" is no Django app: it has no template tags, checks and command.'
+        what = '"consent_mw" is not a Django app: it has no template tags, checks and command.'
         raise ConfigError([Problem("INSTALLED_APPS", what, 'Write "consent_mw.django" instead.')])
 
 

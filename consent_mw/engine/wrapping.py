@@ -29,7 +29,7 @@ _WSGI = ("environ", "start_response")
 _ASGI = ("scope", "receive", "send")
 #: The parameter of the callable that Django passes to its middleware.
 _REQUEST = ("request",)
-#: Where objects that are no application themselves keep it, or make it.
+#: Where objects that are not applications themselves keep it, or make it.
 _INSIDE = ("wsgi_app", "server", "app", "application", "make_wsgi_app")
 #: The most nested wrappers that are searched for an application that wraps itself.
 _MOST_WRAPPERS = 20
@@ -45,7 +45,7 @@ def check_wsgi(app: object) -> None:
     where = "ConsentMiddleware"
     app = _adapted(app)
     if not callable(app):
-        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", _in_place_of_app(where, app, "WSGI"))
+        raise _slip(where, f"It wraps {_kind(app)}, which is not an application.", _in_place_of_app(where, app, "WSGI"))
     _refuse_class(where, app)
     if _is_asynchronous(app) or not _accepts(app, _WSGI):
         if _accepts(app, _ASGI):
@@ -64,7 +64,7 @@ def check_asgi(app: object) -> None:
     where = "ConsentASGIMiddleware"
     app = _adapted(app)
     if not callable(app):
-        raise _slip(where, f"It wraps {_kind(app)}, which is no application.", _in_place_of_app(where, app, "ASGI"))
+        raise _slip(where, f"It wraps {_kind(app)}, which is not an application.", _in_place_of_app(where, app, "ASGI"))
     _refuse_class(where, app)
     if hasattr(app, "wsgi_app"):
         raise _slip(where, f"It wraps {_kind(app)}, a WSGI application.", _FLASK)
@@ -127,7 +127,7 @@ def _in_place_of_app(where: str, given: object, kind: str) -> str:
 
 
 def _inside(given: object) -> str:
-    """Return where an object that is no application may have one, as the end of a sentence; empty if nowhere."""
+    """Return where an object that is not an application may have one, as the end of a sentence; empty if nowhere."""
     for name in _INSIDE:
         if callable(getattr(given, name, None)):
             return f", probably its .{name}()" if name.startswith("make") else f", probably its .{name}"
@@ -181,7 +181,7 @@ def _other_call(where: str, app: object, names: tuple[str, ...]) -> ConfigError:
         remedy = f"If it makes the application, call it: {where}({name}())."
         if not isroutine(app) and not isinstance(app, type):
             remedy = f"Give it the application itself{_inside(app)}."
-    what = f"It wraps {name}, which cannot be called with ({', '.join(names)}), so it is no application."
+    what = f"It wraps {name}, which cannot be called with ({', '.join(names)}), so it is not an application."
     return _slip(where, what, remedy)
 
 

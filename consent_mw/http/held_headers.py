@@ -112,7 +112,7 @@ class HeldHeaders:
             return bool(target) and holds_url(target)
 
         kept = without_held(headers, holds_url, holds_refresh, holds_cookie, holds_link)
-        # A redirect without Location is no redirect: https://fetch.spec.whatwg.org/#concept-http-redirect-fetch
+        # A redirect without Location is not a redirect: https://fetch.spec.whatwg.org/#concept-http-redirect-fetch
         return [pair for pair in kept if not (follows and pair[0].lower() == "location" and holds_url(pair[1]))]
 
     def _holds(self, holder: Holder, url: str) -> bool:

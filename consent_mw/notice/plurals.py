@@ -70,7 +70,7 @@ def _parsed(rule: str) -> tuple[tuple[_Relation, ...], ...]:
 def _relation(text: str) -> _Relation:
     found = _RELATION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no relation of a plural rule")
+        raise ValueError(f"{text!r} is not a relation of a plural rule")
     operand, modulus, sign, values = found.groups()
     ranges = (value.partition("..") for value in values.split(","))
     return (

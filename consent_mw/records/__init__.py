@@ -310,7 +310,7 @@ def _open(url: str, site: str) -> Records:
 
         return RedisRecords(url, site=site)
     # The URL may contain a password: show only its scheme.
-    what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is no address."
+    what = f"A store with the scheme {scheme!r} is not built into this version." if mark else "This is not an address."
     raise ConfigError([Problem("site.records", what, 'Write records = "sqlite:///consent.db".')])
 
 

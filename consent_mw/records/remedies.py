@@ -1,8 +1,8 @@
 """
-What an operator can do about a store that cannot be used, by what its driver says.
+Remedies for a store that cannot be used, chosen by the driver's error message.
 
-Drivers name what went wrong, and rarely what to do. The texts here are looked for in their messages, in order. A
-message that contains none of them stays as it is, as does one in another language than English.
+Drivers say what went wrong, but rarely what to do about it. The patterns are searched for in the message, in order, and
+the first match decides. A message that matches none, such as one in another language, gets no remedy.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _SERVER = tuple(
         (
             r"name or service not known|failed to resolve|could not translate host|temporary failure in name resolution"
             r"|nodename nor servname|no address associated|nxdomain|does not exist, or no data",
-            "Correct the host in the setting records, or the name service of this machine.",
+            "Correct the host in the setting records, or this machine's name resolution.",
         ),
-        (r"connection refused", "Start the server, or correct host and port in the setting records."),
+        (r"connection refused", "Start the server, or correct the host and port in the setting records."),
         (
             r"root certificate file .* does not exist|no such file or directory|could not (open|read) certificate",
             "Correct the path in the setting records, and let this process read the file.",
@@ -33,27 +33,27 @@ _SERVER = tuple(
         ),
         (
             r"does not support ssl|record layer failure|wrong.version.number|unexpected.eof|packet length too long",
-            "The server does not speak TLS at this port: switch it on there, or leave it out of the setting records.",
+            "The server does not speak TLS on this port: turn it on there, or remove it from the setting records.",
         ),
         (
             r"connection closed by server|connection reset|server closed the connection|received invalid response",
-            "Look whether this port is that of the store, and whether it expects TLS (sslmode=require, rediss://).",
+            "Check that this is the store's port, and whether it expects TLS (sslmode=require, rediss://).",
         ),
         (r"database \".*\" does not exist", "Create it, or correct the name at the end of the setting records."),
         (
             r"role \".*\" does not exist|password authentication failed|no password supplied|no pg_hba.conf entry",
-            "Correct user and password in the setting records, with signs such as @ or / percent-encoded, or let "
-            "pg_hba.conf admit them.",
+            "Correct the user and password in the setting records, with characters such as @ or / percent-encoded, or "
+            "let pg_hba.conf admit them.",
         ),
         (
-            # Without USAGE a schema is passed over, and its tables are not found.
+            # Without USAGE, PostgreSQL skips the schema and does not find its tables.
             r"permission denied|must be owner|relation \".*\" does not exist",
-            "Grant the user USAGE of the schema consent_mw and all rights to its tables, or let it make them: "
+            "Grant the user USAGE on the schema consent_mw and all rights on its tables, or let it create them: "
             "GRANT CREATE ON DATABASE.",
         ),
         (
             r"read-only transaction|session is read-only|recovery is in progress",
-            "Name a server that takes writes: the primary, and a user without default_transaction_read_only.",
+            "Use a server that accepts writes (the primary), and a user without default_transaction_read_only.",
         ),
         (
             r"too many (clients|connections)|remaining connection slots",
@@ -68,28 +68,28 @@ _SERVER = tuple(
         (r"no space left|could not extend file|disk full", "Free space on the disk of the server."),
         (r"db index is out of range|invalid db index", "Write a smaller number at the end of the setting records."),
         (r"oom command not allowed", "Raise maxmemory of the server, or give it more memory."),
-        (r"misconf", "Its disk is full or cannot be written: see the log of the server."),
+        (r"misconf", "Its disk is full or not writable: see the server's log."),
         (
             r"cluster support disabled|cluster mode is not enabled|unknown command .?sentinel",
             'Write "redis://" for a single server.',
         ),
         (
             r"does not answer|timed? ?out|no route to host|network is unreachable",
-            "Look whether the server runs, and whether a firewall is in between.",
+            "Check that the server is running, and that no firewall is in between.",
         ),
     )
 )
 
 
 def server_remedy(message: str) -> str:
-    """Return what to do about an error of a server, as a sentence after a space; empty if nothing is known."""
+    """Return the remedy for a server's error message, as a sentence after a space; empty if none is known."""
     text = message.lower()
     return next((f" {remedy}" for pattern, remedy in _SERVER if pattern.search(text)), "")
 
 
 def file_remedy(error: Exception, path: str, renewed: str) -> str:
     """
-    Return what to do about an error of an SQLite file, as a sentence after a space; empty if nothing is known.
+    Return the remedy for an error of an SQLite file, as a sentence after a space; empty if none is known.
 
     Args:
         path: The path of the file.
@@ -98,12 +98,12 @@ def file_remedy(error: Exception, path: str, renewed: str) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     write = f" Let this process write to {path}, to the files beside it that end in -wal and -shm, and to their folder."
     damaged = (
-        f" It is damaged, or no database: stop the site, move {path} away together with the files beside it that end "
-        f"in -wal and -shm, and keep them. {renewed}"
+        f" It is damaged, or not a database: stop the site, move {path} away together with the files beside it that "
+        f"end in -wal and -shm, and keep them. {renewed}"
     )
     return {
         sqlite3.SQLITE_FULL: " Free space on its disk.",
-        sqlite3.SQLITE_IOERR: " Look whether its disk is full, failing, or gone.",
+        sqlite3.SQLITE_IOERR: " Check whether its disk is full, failing or gone.",
         sqlite3.SQLITE_READONLY: write,
         sqlite3.SQLITE_CANTOPEN: write,
         sqlite3.SQLITE_PERM: write,

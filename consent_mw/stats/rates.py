@@ -59,7 +59,7 @@ def wilson(count: int, of: int) -> Rate | None:
     if of <= 0:
         return None
     if not 0 <= count <= of:
-        raise ValueError(f"{count} of {of} is no share")
+        raise ValueError(f"{count} of {of} is not a share")
     share = count / of
     weight = Z * Z / of
     middle = (share + weight / 2) / (1 + weight)

@@ -37,7 +37,7 @@ def countable(hosts: Iterable[str], visit: Visit) -> list[str]:
     Return the names under which reported hosts are counted, sorted and without duplicates.
 
     Args:
-        hosts: Texts from the browser; a text that is no host is skipped.
+        hosts: Texts from the browser; a text that is not a host is skipped.
         visit: The visit that reports them.
     """
     reported = set(filter(is_host, hosts))

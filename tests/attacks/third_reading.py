@@ -86,7 +86,7 @@ RULES = {
     "a number of many digits": _page(
         "rfc8259#section-6", _RULES % f'{{"n":{"1" * 5000},"prefetch":[{{"urls":["{_ESCAPED}"]}}]}}'
     ),
-    "a byte that is no UTF-8": Vector(
+    "a byte that is not UTF-8": Vector(
         "encoding#windows-1252",
         f'<!doctype html>{_RULES % f"""{{"é":0,"prefetch":[{{"urls":["{_ESCAPED}"]}}]}}"""}'.encode("cp1252"),
         "text/html; charset=windows-1252",

@@ -190,9 +190,9 @@ def test_accepted_findings_count_no_more_until_they_expire(reader: Reader, tmp_p
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[accepted]]\nid = "xyz"\nuntil = 2027-01-01\n', "id is no id"),
-        ('[[accepted]]\nid = "0123456789"\nuntil = "2027-01-01"\n', "until is no day"),
-        ('accepted = ["0123456789"]\n', "id is no id"),
+        ('[[accepted]]\nid = "xyz"\nuntil = 2027-01-01\n', "id is not the id"),
+        ('[[accepted]]\nid = "0123456789"\nuntil = "2027-01-01"\n', "until is not a day"),
+        ('accepted = ["0123456789"]\n', "id is not the id"),
         ("accepted = [\n", "cannot be read"),
     ],
 )

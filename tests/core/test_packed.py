@@ -22,5 +22,5 @@ def test_what_is_packed_is_found_again(tables: dict[str, dict[str, str]], other:
 
 
 def test_a_lone_surrogate_is_no_key() -> None:
-    """A text that is no Unicode, as a page may make one, is looked for like any other."""
+    """A text that is not Unicode, as a page may make one, is looked for like any other."""
     assert Packed(memoryview(pack({"table": {"a": "b"}})))["table"].get("\ud800") is None

@@ -63,7 +63,7 @@ def test_a_missing_database_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["foreign", "empty", "cut"])
 def test_a_damaged_database_is_refused(tmp_path: Path, damage: str) -> None:
-    """What is no database, or the half of one, is told when the site starts."""
+    """What is not a database, or the half of one, is told when the site starts."""
     record: dict[str, object] = {"as_domain": "comcast.com"}
     path = database(tmp_path / "a.mmdb", {f"73.{number}.0.0/16": record for number in range(50)})
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Documents that are no HTML pages: navigated to, they fetch nothing held; feeds stay as they are."""
+"""Documents that are not HTML pages: navigated to, they fetch nothing held; feeds stay as they are."""
 
 from __future__ import annotations
 

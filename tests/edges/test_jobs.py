@@ -231,7 +231,7 @@ def test_records_that_do_not_answer_are_told(make: Make, tmp_path: Path) -> None
     """A job that cannot know is not told that it may run, and not that it may not: it tries again."""
     jobs = make()
     text = jobs.freeze(granted(jobs, "google-analytics"))
-    (tmp_path / "consent.db").write_bytes(b"this is no database, and it is longer than the head of one" * 20)
+    (tmp_path / "consent.db").write_bytes(b"this is not a database, and it is longer than the head of one" * 20)
     with pytest.raises(RecordsError):
         jobs.thaw(text, ask_ledger=True)
     assert jobs.thaw(text).allows("google-analytics")

@@ -121,8 +121,8 @@ def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
 @pytest.mark.parametrize(
     ("middleware", "app", "named"),
     [
-        (ConsentMiddleware, None, "no application"),
-        (ConsentMiddleware, pytest, "no application"),
+        (ConsentMiddleware, None, "not an application"),
+        (ConsentMiddleware, pytest, "not an application"),
         (ConsentMiddleware, asgi, "Use ConsentASGIMiddleware"),
         (ConsentMiddleware, AsgiClass(), "Use ConsentASGIMiddleware"),
         (
@@ -130,7 +130,7 @@ def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
             convert_exception_to_response(BaseHandler()._get_response),
             "consent_mw.django.ConsentMiddleware",
         ),
-        (ConsentASGIMiddleware, "app", "no application"),
+        (ConsentASGIMiddleware, "app", "not an application"),
         (ConsentASGIMiddleware, flask.Flask("shop"), "app.wsgi_app = ConsentMiddleware(app.wsgi_app)"),
         (ConsentMiddleware, create_app, "call it: ConsentMiddleware(create_app())"),
         (ConsentMiddleware, get_wsgi_application, "call it: ConsentMiddleware(get_wsgi_application())"),

@@ -182,7 +182,7 @@ def test_other_words_are_another_form() -> None:
     [
         ({"wordings": {"standard": {"en": {"banner.title": "x"}}}}, "'standard' cannot be the name of a wording"),
         ({"wordings": {"a": {"de": {"banner.title": "x"}}}}, "has no texts in 'en'"),
-        ({"wordings": {"a": {"en": {"error.title": "x"}}}}, "'error.title' is no text of the notice"),
+        ({"wordings": {"a": {"en": {"error.title": "x"}}}}, "'error.title' is not a text of the notice"),
         ({"wordings": {"a": {"en": {"banner.titel": "x"}}}}, "There is no such text"),
         ({"wordings": {"a": {"en": {"banner.responsible": "x"}}}}, "{controller} is missing"),
         ({"wordings": dict.fromkeys("abcd", CONFIG["wordings"]["short"])}, "at most 3"),

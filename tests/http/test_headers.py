@@ -334,7 +334,7 @@ REPORTS = {
     # https://www.w3.org/TR/2018/WD-reporting-1-20180925/#header
     "a group of two": ("Report-To", _TWO, '{"group": "b", "endpoints": [{"url": "/own"}]}'),
     "an escape of JSON": ("Report-To", '{"endpoints":[{"url":"https://t\\u002eexample/"}]}', None),
-    "what is no JSON": ("Report-To", "{url: https://t.example}", None),
+    "what is not JSON": ("Report-To", "{url: https://t.example}", None),
     # obsolete, and still in some browsers
     "certificates": ("Expect-CT", 'max-age=1, report-uri="https://t.example/"', None),
     "the old filter": ("X-XSS-Protection", "1; report=https://t.example/a", None),

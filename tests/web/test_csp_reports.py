@@ -88,14 +88,14 @@ HOSTS = {
 
 @pytest.mark.parametrize("blocked", HOSTS)
 def test_of_a_report_only_the_host_is_counted(blocked: str) -> None:
-    """A host by its name in the catalogue or by its site's; nothing where it is no host, or the site's own."""
+    """A host by its name in the catalogue or by its site's; nothing where it is not a host, or the site's own."""
     counter = replace(COUNTER, hosts=("t.counter.example",))
     visitor = Visitor(FakeContext(replace(REPORTING, services=(counter,))))
     assert sent(report(blocked), visitor=visitor) == (204, HOSTS[blocked])
 
 
 def test_a_choice_tells_what_the_guard_stopped() -> None:
-    """Hosts that come with a choice are counted as reported ones are; the site's own and what is no host are not."""
+    """Hosts that come with a choice are counted as reported ones are; the site's own and what is not a host are not."""
     hosts = ["www.google-analytics.com", "a.elsewhere.example", "b.elsewhere.example", "shop.example", "<b>", "x" * 200]
     visitor = Visitor(FakeContext(SITE))
     visitor.post(("action", "reject-all"), ("stopped", " ".join(hosts)))
@@ -118,7 +118,7 @@ ILL_FORMED = {
 
 @pytest.mark.parametrize("name", ILL_FORMED)
 def test_an_ill_formed_field_is_ignored(name: str) -> None:
-    """What is no host name is not counted, and the choice holds."""
+    """What is not a host name is not counted, and the choice holds."""
     visitor = Visitor(FakeContext(SITE))
     answer = visitor.post(("action", "reject-all"), ("stopped", ILL_FORMED[name]))
     assert (answer.status_code, visitor.context.counting.stopped) == (303, [])

@@ -116,10 +116,10 @@ def read(url: str) -> Address:
     service, database = _path(kind, parts.path)
     replicas = options.get("replicas", {Topology.ONE: "0", Topology.SENTINEL: "1"}.get(kind, ""))
     if replicas and not _is_number(replicas):
-        raise _wrong("The option 'replicas' is no number.", "Write how many replicas must confirm a write: replicas=1.")
+        raise _wrong("The option 'replicas' is not a number.", "Write how many must confirm a write: replicas=1.")
     timeout = options.get("timeout", str(TIMEOUT))
     if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", timeout) or float(timeout) < 0.01:
-        raise _wrong("The option 'timeout' is no number of seconds.", "Write one of two digits at most: timeout=0.3.")
+        raise _wrong("The option 'timeout' is not a number of seconds.", "Write at most two digits: timeout=0.3.")
     if options.get("tls", "0") not in {"0", "1"}:
         raise _wrong("The option 'tls' is neither 0 nor 1.", "Write tls=1, or leave it out.")
     account = parts.netloc.rpartition("@")[0]
@@ -171,7 +171,7 @@ def _path(kind: Topology, path: str) -> tuple[str, int]:
         service = unquote(parts.pop(0))
     database = parts.pop(0) if parts else "0"
     if parts or not _is_number(database):
-        raise _wrong("What follows the host is no database.", f"Write {_example(kind)}.")
+        raise _wrong("What follows the host is not a database.", f"Write {_example(kind)}.")
     if kind is Topology.CLUSTER and int(database):
         raise _wrong("A Cluster has no databases but 0.", f"Write {_example(kind)}.")
     return service, int(database)

@@ -194,7 +194,7 @@ class Gate:
             # A wrong password takes as long as the right one.
             right = check_password_hash(site.stats.password, password)
         except (ValueError, TypeError):
-            logger.error("the setting stats.password is no hash: write what `consent-mw stats passwd` prints")
+            logger.error("the setting stats.password is not a hash: write what `consent-mw stats passwd` prints")
             return None
         if not right:
             return None

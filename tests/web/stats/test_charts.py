@@ -30,7 +30,7 @@ TEXTS = st.one_of(st.text(max_size=12), st.just(HOSTILE))
 
 
 def parse(svg: str) -> ElementTree.Element:
-    """Return the picture as a tree; what is no XML fails here."""
+    """Return the picture as a tree; what is not XML fails here."""
     return ElementTree.fromstring(svg)
 
 
