@@ -210,7 +210,7 @@ class Matcher:
         """Return the rules that may apply to an element with this name and attributes, in their order."""
         elements, ruled = self.elements, self.ruled_attributes
         rules = elements.get(name, ())
-        # This is asked for each address of a tag. A tag may have many attributes; the view goes through the smaller set.
+        # This is asked for each address of a tag, which may have many attributes. The view reads the smaller set.
         anywhere = () if attributes.isdisjoint(ruled) and b"" not in ruled else elements[b""]
         return [rule for rule in (*rules, *anywhere) if not rule.attribute or rule.attribute in attributes]
 

@@ -38,7 +38,7 @@ def test_nesting_does_not_multiply(shape: Shape) -> None:
 
 
 def test_a_rule_is_found_as_quickly_among_many_attributes() -> None:
-    """The rules of an element are asked for with each of its addresses, so one question must not read all attributes."""
+    """A tag's rules are asked for with each of its addresses, so a question must not read all of its attributes."""
     matcher = Matcher(catalogue.load().values())
 
     def asked(count: int) -> float:
