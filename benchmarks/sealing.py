@@ -31,8 +31,8 @@ from benchmarks.ledger import TODAY
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.proof.sealing import seal_new
-from consent_mw.records import redis as store
 from consent_mw.records.redis import RedisRecords
+from consent_mw.records.redis import ledger
 from tests.records.redis_servers import PATIENT
 from tests.records.redis_servers import Server
 from tests.records.redis_servers import standalone
@@ -85,7 +85,7 @@ def steps(records: RedisRecords, count: int) -> Iterator[tuple[str, Callable[[],
             pass
 
     yield f"take {count:,} entries, {TAKEN} at once", take
-    yield f"seal {count:,} entries, {store.SEALED:,} in a seal", seal
+    yield f"seal {count:,} entries, {ledger.SEALED:,} in a seal", seal
     yield f"purge {count:,} entries", lambda: records.purge(TODAY + 1)
 
 
@@ -140,9 +140,9 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sealing", description=__doc__)
     parser.add_argument("--entries", type=int, default=40_000)
-    parser.add_argument("--most", type=int, default=store.SEALED, help="the most entries in one seal")
+    parser.add_argument("--most", type=int, default=ledger.SEALED, help="the most entries in one seal")
     asked = parser.parse_args()
-    store.SEALED = asked.most
+    ledger.SEALED = asked.most
     rows = []
     for alone in (True, False):
         with standalone() as deployment, closing(RedisRecords(deployment.patient, site=SITE)) as records:

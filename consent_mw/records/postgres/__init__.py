@@ -52,11 +52,11 @@ from consent_mw.records.rows import Row
 from consent_mw.records.rows import Value
 from consent_mw.records.rows import row_of_entry
 from consent_mw.records.rules import check
-from consent_mw.records.sql import IS_UNSEALED
-from consent_mw.records.sql import ORIGINAL
-from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
 from consent_mw.records.sql import script
+from consent_mw.records.sql.ledger import IS_UNSEALED
+from consent_mw.records.sql.ledger import ORIGINAL
+from consent_mw.records.sql.session import Session
 
 __all__ = ["PostgresRecords", "migrate"]
 

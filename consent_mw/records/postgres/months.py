@@ -24,7 +24,7 @@ user must not create tables.
 from __future__ import annotations
 
 from consent_mw.core.days import calendar
-from consent_mw.records.sql import Session
+from consent_mw.records.sql.session import Session
 
 __all__ = ["SLACK", "droppable", "drop", "month_of", "move_seal", "place_for", "unmoved"]
 

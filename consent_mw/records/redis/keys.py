@@ -16,6 +16,9 @@ from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Seal
 from consent_mw.errors import RecordsError
 
+#: The version of this layout.
+VERSION = 1
+
 
 class Keys:
     """The names of a site's keys; the part in braces puts them all in one slot of a Cluster."""

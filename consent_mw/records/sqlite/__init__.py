@@ -11,8 +11,8 @@ import time
 from contextlib import AbstractContextManager
 
 from consent_mw.errors import RecordsError
-from consent_mw.records.sql import Session
 from consent_mw.records.sql import SqlRecords
+from consent_mw.records.sql.session import Session
 from consent_mw.records.sqlite.file import WAIT
 from consent_mw.records.sqlite.file import SqliteFile
 

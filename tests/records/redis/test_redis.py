@@ -32,6 +32,7 @@ from consent_mw.records import open_records
 from consent_mw.records import redis as store_module
 from consent_mw.records.redis import RedisRecords
 from consent_mw.records.redis import SchemaStep
+from consent_mw.records.redis import keys
 from consent_mw.records.redis.keys import Keys
 from consent_mw.records.redis.link import RedisLink
 from tests.records import redis_servers
@@ -184,11 +185,11 @@ def test_seals_of_older_versions_and_small_ones_are_one_chain(
     """A seal has no more entries than the server stores quickly; a larger one from before is verified and purged."""
     keys = ("k" * 40,)
     with monkeypatch.context() as older:
-        older.setattr("consent_mw.records.redis.SEALED", 7)
+        older.setattr("consent_mw.records.redis.ledger.SEALED", 7)
         for number in range(7):
             store.append(a_grant(f"old-{number}", notice=""))
         assert seal_new(store, site=SITE, keys=keys, today=DAY) == 7
-    monkeypatch.setattr("consent_mw.records.redis.SEALED", 2)
+    monkeypatch.setattr("consent_mw.records.redis.ledger.SEALED", 2)
     for number in range(5):
         store.append(a_grant(f"new-{number}", notice=""))
     made = [seal_new(store, site=SITE, keys=keys, today=DAY + 1) for _ in range(4)]
@@ -325,7 +326,7 @@ def test_services_that_an_older_version_learned_are_read(server: Server, store: 
 
 def test_records_of_a_newer_version_are_refused(server: Server, store: RedisRecords) -> None:
     """An older program does not change newer records, not even in a migration."""
-    server.ask("SET", KEYS.schema, store_module.VERSION + 1)
+    server.ask("SET", KEYS.schema, keys.VERSION + 1)
     for use in (open_records, migrate_records):
         with pytest.raises(RecordsError, match="newer version"):
             use(f"redis://{server.place}/0")
@@ -340,7 +341,7 @@ def test_older_records_wait_for_the_command(
     def rename(link: RedisLink, keys: Keys) -> None:
         link.write("SET", keys.prefix + "new", 1)
 
-    monkeypatch.setattr(store_module, "VERSION", 3)
+    monkeypatch.setattr(keys, "VERSION", 3)
     monkeypatch.setattr(store_module, "MIGRATIONS", (SchemaStep("first", rename), SchemaStep("second", rename)))
     url = f"redis://{server.place}/0"
     with pytest.raises(RecordsError, match="older version.*consent-mw records migrate"):

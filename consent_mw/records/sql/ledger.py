@@ -1,29 +1,13 @@
-"""
-The common part of the SQL stores: every statement. :mod:`consent_mw.records.rows` reads and writes the rows.
-
-A store provides a schema with these tables, and three ways to borrow a :class:`Session`: for reading, for one change,
-and for a transaction. The statements use only SQL that both SQLite 3.24 and PostgreSQL support, with ``?`` as the
-placeholder. Long because every statement of the SQL stores is here.
-"""
+"""The ledger in SQL: entries, seals, notices and marks of erased receipts."""
 
 from __future__ import annotations
 
 import zlib
-from abc import ABC
-from abc import abstractmethod
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from importlib import resources
-from typing import Protocol
 
-from consent_mw.core.counts import Count
-from consent_mw.core.counts import Figures
-from consent_mw.core.observations import Occurrence
-from consent_mw.core.observations import Sighting
-from consent_mw.core.observations import of_service
 from consent_mw.core.seal import ABOUT_NOBODY
 from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import MARK
@@ -38,19 +22,18 @@ from consent_mw.records.rows import SEAL
 from consent_mw.records.rows import Row
 from consent_mw.records.rows import Value
 from consent_mw.records.rows import bytes_in
-from consent_mw.records.rows import cells_of
-from consent_mw.records.rows import cells_text
 from consent_mw.records.rows import kept_of
 from consent_mw.records.rows import number_in
-from consent_mw.records.rows import row_of_count
 from consent_mw.records.rows import row_of_entry
 from consent_mw.records.rows import row_of_seal
 from consent_mw.records.rows import seal_of
-from consent_mw.records.rows import sorted_counts
 from consent_mw.records.rules import check
 from consent_mw.records.rules import check_taken
 from consent_mw.records.rules import mark as mark_entry
 from consent_mw.records.rules import tombstone
+from consent_mw.records.sql.session import Session
+from consent_mw.records.sql.session import SqlStore
+from consent_mw.records.sql.session import Undo
 
 #: Entries per page, so that no query stays open while the caller processes them.
 PAGE = 1000
@@ -60,7 +43,6 @@ SEALS = 50
 PURGE = 5
 #: The most entries in one seal.
 SEALED = 5_000
-
 
 _VALUES = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 _NOTHING = "DO NOTHING"
@@ -81,72 +63,10 @@ IS_UNSEALED = "WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND 
 _IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
 _ABOUT_NOBODY = frozenset(act.value for act in ABOUT_NOBODY)
 _DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
-_ADD = (
-    "INSERT INTO counts (site, day, dimension, value, outcome, total) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (site, day, dimension, value, outcome) DO UPDATE SET total = counts.total + excluded.total"
-)
-_SPEND = "DELETE FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ? AND total = ?"
-# The place is that of the earlier day, as in :meth:`Occurrence.joined`.
-_OBSERVE = (
-    "INSERT INTO observed (site, name, kind, service, held, first_day, last_day, pages, place) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, name, kind, service, held) DO UPDATE SET "
-    "place = CASE WHEN excluded.place = '' OR (observed.place <> '' AND observed.first_day <= excluded.first_day) "
-    "THEN observed.place ELSE excluded.place END, "
-    "first_day = CASE WHEN excluded.first_day < observed.first_day "
-    "THEN excluded.first_day ELSE observed.first_day END, "
-    "last_day = CASE WHEN excluded.last_day > observed.last_day THEN excluded.last_day ELSE observed.last_day END, "
-    "pages = observed.pages + excluded.pages"
-)
-_PUBLISH = "INSERT INTO figures (site, name, first_day, last_day, cells) VALUES (?, ?, ?, ?, ?)"
 
 
-class Session(Protocol):
-    """A connection, lent for the work of one method."""
-
-    def rows(self, statement: str, *values: Value) -> list[Row]:
-        """Run a statement and return its rows."""
-        ...
-
-    def change(self, statement: str, *values: Value) -> int:
-        """Run a statement and return the number of rows changed."""
-        ...
-
-    def change_all(self, statement: str, rows: Iterable[Sequence[Value]]) -> int:
-        """Run a statement once for each of the rows, and return the total number of rows changed."""
-        ...
-
-
-class Undo(Exception):
-    """Raised inside a transaction to roll it back."""
-
-
-class SqlRecords(ABC):
-    """The records of one site, in the tables of a database."""
-
-    def __init__(self, site: str) -> None:
-        self.site = site
-
-    # -- implemented by each store
-
-    @abstractmethod
-    def _reading(self, *, slow: bool = False) -> AbstractContextManager[Session]:
-        """Lend a session for reading, without a transaction; ``slow`` if no page waits for it."""
-
-    @abstractmethod
-    def _writing(self) -> AbstractContextManager[Session]:
-        """Lend a session for one statement that is durable when the block ends."""
-
-    @abstractmethod
-    def _transaction(self, *, alone: bool) -> AbstractContextManager[Session]:
-        """
-        Lend a session that is one durable transaction; an exception inside rolls it back.
-
-        At most one transaction with ``alone`` runs at a time for a site, across all processes.
-        """
-
-    @abstractmethod
-    def _wipe(self) -> None:
-        """Remove the traces of deleted rows, as far as the store can."""
+class SqlLedger(SqlStore):
+    """The ledger of a site."""
 
     # -- overridden by a store that has the ledger in several tables
 
@@ -432,103 +352,3 @@ class SqlRecords(ABC):
         if dropped:
             self._wipe()
         return dropped
-
-    # -- the counters
-
-    def add_counts(self, counts: Mapping[Count, int]) -> None:
-        """Add to the raw counters, all or nothing."""
-        # Always in the same order, so that no two processes deadlock.
-        rows = [(*row_of_count(self.site, count), counts[count]) for count in sorted_counts(counts) if counts[count]]
-        if rows:
-            with self._transaction(alone=False) as session:
-                session.change_all(_ADD, rows)
-
-    def counts(self, before: int) -> dict[Count, int]:
-        """Return the raw counters of days before that one."""
-        query = "SELECT day, dimension, value, outcome, total FROM counts WHERE site = ? AND day < ?"
-        with self._reading(slow=True) as session:
-            return {
-                Count(number_in(day), str(table), str(value), str(outcome)): number_in(total)
-                for day, table, value, outcome, total in session.rows(query, self.site, before)
-            }
-
-    def publish(self, figures: Sequence[Figures], spent: Mapping[Count, int]) -> bool:
-        """Store the figures and delete the spent raw counters, or return False with nothing changed."""
-        overlap = "SELECT 1 FROM figures WHERE site = ? AND name = ? AND first_day <= ? AND last_day >= ? LIMIT 1"
-        there = "SELECT 1 FROM counts WHERE site = ? AND day = ? AND dimension = ? AND value = ? AND outcome = ?"
-        try:
-            with self._transaction(alone=True) as session:
-                for new in figures:
-                    if session.rows(overlap, self.site, new.table, new.last, new.first):
-                        raise Undo
-                    session.change(_PUBLISH, self.site, new.table, new.first, new.last, cells_text(new.cells))
-                rows = [
-                    (*row_of_count(self.site, count), spent[count]) for count in sorted_counts(spent) if spent[count]
-                ]
-                if session.change_all(_SPEND, rows) != len(rows):
-                    raise Undo
-                # A counter that does not exist counts as 0.
-                if any(session.rows(there, *row_of_count(self.site, count)) for count in spent if not spent[count]):
-                    raise Undo
-        except Undo:
-            return False
-        return True
-
-    def figures(self, first: int, last: int) -> list[Figures]:
-        """Return the published runs that overlap these days, by table and first day."""
-        query = (
-            "SELECT name, first_day, last_day, cells FROM figures "
-            "WHERE site = ? AND first_day <= ? AND last_day >= ? ORDER BY name, first_day"
-        )
-        names: dict[tuple[str, str], tuple[str, str]] = {}
-        with self._reading() as session:
-            return [
-                Figures(str(name), number_in(first_day), number_in(last_day), cells_of(str(cells), names))
-                for name, first_day, last_day, cells in session.rows(query, self.site, last, first)
-            ]
-
-    # -- observations of the site's pages
-
-    def observe(self, seen: Mapping[Sighting, Occurrence]) -> None:
-        """Add to the observations, all or nothing."""
-        # Always in the same order, so that no two processes deadlock.
-        rows = [(self.site, *what[:3], int(what.held), *seen[what]) for what in sorted(seen)]
-        if rows:
-            with self._transaction(alone=False) as session:
-                session.change_all(_OBSERVE, rows)
-
-    def observed(self) -> dict[Sighting, Occurrence]:
-        """Return all observations."""
-        query = "SELECT name, kind, service, held, first_day, last_day, pages, place FROM observed WHERE site = ?"
-        with self._reading(slow=True) as session:
-            return {
-                Sighting(str(name), str(kind), str(service), bool(held)): Occurrence(
-                    number_in(first), number_in(last), number_in(pages), str(place)
-                )
-                for name, kind, service, held, first, last, pages, place in session.rows(query, self.site)
-            }
-
-    def learned(self) -> frozenset[str]:
-        """Return the ids of the services that were held in any page."""
-        name, kind, _, held = of_service("")
-        query = "SELECT service FROM observed WHERE site = ? AND name = ? AND kind = ? AND held = ?"
-        with self._reading() as session:
-            found = session.rows(query, self.site, name, kind, int(held))
-        return frozenset(str(service) for (service,) in found)
-
-    def forget_observations(self, before: int, most: int) -> None:
-        """Delete third parties and cookies that pages last contained before that day, and all but the latest."""
-        old = "DELETE FROM observed WHERE site = ? AND name <> '' AND last_day < ?"
-        surplus = (
-            "DELETE FROM observed WHERE site = ? AND (name, kind, service, held) IN (SELECT name, kind, service, held "
-            "FROM observed WHERE site = ? AND name <> '' "
-            "ORDER BY last_day DESC, name, kind, service, held LIMIT 1000000 OFFSET ?)"
-        )
-        with self._transaction(alone=False) as session:
-            session.change(old, self.site, before)
-            session.change(surplus, self.site, self.site, most)
-
-
-def script(name: str) -> str:
-    """Return a step of a schema."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
