@@ -35,8 +35,8 @@ from benchmarks.visitor_app import OURS
 from benchmarks.visitor_app import PATHS
 from benchmarks.visitor_app import Setup
 from consent_mw import config
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import texts
 from consent_mw.notice.banner import Notice

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consent_mw.asgi import ConsentASGIMiddleware
-    from consent_mw.core.model import Decision
+    from consent_mw.core.choice import Decision
+    from consent_mw.core.choice import Record
     from consent_mw.core.model import Purpose
-    from consent_mw.core.model import Record
     from consent_mw.core.model import Service
     from consent_mw.core.model import Site
     from consent_mw.errors import ConsentError
@@ -44,9 +44,9 @@ _HOMES = {
     "ConsentError": "errors",
     "ConsentJobs": "jobs",
     "ConsentMiddleware": "wsgi",
-    "Decision": "core.model",
+    "Decision": "core.choice",
     "Purpose": "core.model",
-    "Record": "core.model",
+    "Record": "core.choice",
     "Service": "core.model",
     "Site": "core.model",
     "consent_banner": "wsgi",

@@ -29,7 +29,7 @@ from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
-    from consent_mw.core.model import Decision
+    from consent_mw.core.choice import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
     from consent_mw.http.exchange import Exchange

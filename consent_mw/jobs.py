@@ -33,13 +33,13 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS

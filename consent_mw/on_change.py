@@ -19,11 +19,11 @@ from collections.abc import Callable
 from threading import Lock
 
 from consent_mw.core.cache import BoundedCache
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
 __all__ = ["OptOuts", "notify"]

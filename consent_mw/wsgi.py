@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
-    from consent_mw.core.model import Decision
+    from consent_mw.core.choice import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
     from consent_mw.http.exchange import Exchange

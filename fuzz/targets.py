@@ -29,7 +29,7 @@ import tinycss2  # type: ignore[import-untyped]
 
 from consent_mw import config
 from consent_mw.cookies.choice import CookieJar
-from consent_mw.core.model import NoRecord
+from consent_mw.core.choice import NoRecord
 from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RefusedMarkup

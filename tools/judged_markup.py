@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 from consent_mw import config
 from consent_mw.catalogue.definitions import joined
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Signals
 from consent_mw.engine.prepared import Prepared
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 
 from consent_mw import config
 from consent_mw.cli.preview import sample_page
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage

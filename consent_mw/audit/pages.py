@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 from consent_mw.audit.aliases import Aliases
 from consent_mw.audit.targets import Response
 from consent_mw.catalogue.definitions import joined
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
 from consent_mw.core.globs import Globs
 from consent_mw.core.model import UNKNOWN_SERVICE
-from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine.codings import known_codings
 from consent_mw.engine.prepared import Prepared

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
     from wsgiref.types import WSGIEnvironment
 
-    from consent_mw.core.model import Decision
+    from consent_mw.core.choice import Decision
     from consent_mw.core.model import Site
     from consent_mw.notice.banner import Notice
 
@@ -247,8 +247,8 @@ class Gallery:
 
     def page(self, look: PreviewLook) -> str:
         """Return the page with the notice in that look."""
-        from consent_mw.core.model import Action
-        from consent_mw.core.model import Record
+        from consent_mw.core.choice import Action
+        from consent_mw.core.choice import Record
         from consent_mw.notice.banner import NoticePage
         from consent_mw.notice.reasked import news
 
@@ -294,11 +294,11 @@ def _with_samples(site: Site) -> Site:
 
 def _decision(state: str) -> Decision:
     """Return the decision that the engine would pass to the notice in that state."""
+    from consent_mw.core.choice import Action
+    from consent_mw.core.choice import Decision
+    from consent_mw.core.choice import Reason
+    from consent_mw.core.choice import Record
     from consent_mw.core.model import NECESSARY
-    from consent_mw.core.model import Action
-    from consent_mw.core.model import Decision
-    from consent_mw.core.model import Reason
-    from consent_mw.core.model import Record
 
     decided, changed = state.startswith("decided"), state == "changed"
     return Decision(

@@ -28,9 +28,9 @@ from functools import lru_cache
 
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.cache import size_of
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.core.signing import is_canonical
 from consent_mw.core.signing import signer

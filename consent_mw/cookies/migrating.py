@@ -32,11 +32,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 from urllib.parse import unquote
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.days import EPOCH
 from consent_mw.core.model import MARKETING
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
 from consent_mw.core.model import Site
 from consent_mw.http.cookies import values_of
 from consent_mw.http.request import RequestHead

@@ -22,15 +22,15 @@ rules, in the order in which they apply; the numbers are repeated in the code:
 
 from __future__ import annotations
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
 _GRANTING = frozenset({Action.ACCEPT, Action.PARTIAL})

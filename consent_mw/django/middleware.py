@@ -24,7 +24,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.http import StreamingHttpResponse
 
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import administration
 from consent_mw.django.setup import check_installed

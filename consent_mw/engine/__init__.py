@@ -37,8 +37,8 @@ from consent_mw.catalogue.strangers import learnable
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.choice import Record
 from consent_mw.core.globs import fits
-from consent_mw.core.model import Record
 from consent_mw.core.model import Site
 from consent_mw.counting.isp import IspLookup
 from consent_mw.counting.isp import open_lookup

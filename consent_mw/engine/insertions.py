@@ -17,7 +17,7 @@ from dataclasses import replace
 from urllib.parse import quote_plus
 
 from consent_mw.core.cache import BoundedCache
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Record
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.escaping import escape

@@ -28,15 +28,15 @@ from urllib.parse import quote
 
 from consent_mw.cookies import migrating
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.counts import BannerShown
 from consent_mw.core.lazy import lazy
 from consent_mw.core.model import WHOLE
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.counting.tally import Tally
 from consent_mw.engine.app_caches import cache_that_listens
 from consent_mw.engine.app_caches import warn_of

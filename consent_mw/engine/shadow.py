@@ -23,7 +23,7 @@ import re
 import threading
 from collections.abc import Callable
 
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.engine.page_view import PageView
 from consent_mw.errors import RecordsError

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from contextvars import Token
 from typing import Any
 
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 
 __all__ = ["AskedDecision", "Passage"]
 

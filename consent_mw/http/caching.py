@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from dataclasses import replace
 from enum import Enum
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
 from consent_mw.core.model import Site
 from consent_mw.http.forwarded import FORWARDING
 from consent_mw.http.headers import Headers

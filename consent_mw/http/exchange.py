@@ -39,8 +39,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consent_mw.core.choice import Decision
 from consent_mw.core.lazy import lazy
-from consent_mw.core.model import Decision
 from consent_mw.errors import MisusedExchange
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.urls import Url

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.watched import HoldWatch
 from consent_mw.html.watched import SeenHold

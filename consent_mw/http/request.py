@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
 
+from consent_mw.core.choice import Signals
 from consent_mw.core.lazy import lazy
-from consent_mw.core.model import Signals
 
 _NO_SIGNAL, _OPTED_OUT = Signals(), Signals(gpc=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Protocol
 
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.watched import HoldWatch

@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from consent_mw.core.choice import Decision
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import STANDARD_WORDING
-from consent_mw.core.model import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Site
 from consent_mw.notice import additions

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 
 __all__ = ["FirstPage"]
 

@@ -6,10 +6,10 @@ It only appears if the visitor has a choice signed by this site, whose day is th
 
 from __future__ import annotations
 
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.notice.wording import dated
 from consent_mw.notice.wording import fill

@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from consent_mw.catalogue import SIGNALS
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Decision
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.notice.assets import Assets

@@ -30,8 +30,8 @@ from collections.abc import Callable
 from threading import Lock
 
 from consent_mw.core.cache import BoundedCache
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import Act

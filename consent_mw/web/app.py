@@ -53,12 +53,12 @@ from werkzeug.exceptions import HTTPException
 from consent_mw.cookies.migrating import granted_before
 from consent_mw.cookies.objection import objected
 from consent_mw.cookies.objection import objection_cookie
+from consent_mw.core.choice import Choice
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.counts import STOPPED
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Choice
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of

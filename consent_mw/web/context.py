@@ -17,9 +17,9 @@ from consent_mw.core.counts import BLOCKED
 
 if TYPE_CHECKING:
     from consent_mw.cookies.load_once import OneTime
+    from consent_mw.core.choice import NoRecord
+    from consent_mw.core.choice import Record
     from consent_mw.core.counts import BannerShown
-    from consent_mw.core.model import NoRecord
-    from consent_mw.core.model import Record
     from consent_mw.core.model import Site
     from consent_mw.http.request import RequestHead
     from consent_mw.notice.assets import Assets

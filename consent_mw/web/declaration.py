@@ -33,13 +33,13 @@ from markupsafe import Markup
 from consent_mw.cookies import choice
 from consent_mw.cookies import objection
 from consent_mw.cookies.load_once import SUFFIX as ONCE
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Signals
 from consent_mw.core.days import iso
 from consent_mw.core.decide import decide
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.http.cookies import MAX_DAYS
 from consent_mw.notice.escaping import linked

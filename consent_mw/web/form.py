@@ -19,10 +19,10 @@ from urllib.parse import quote
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Choice
+from consent_mw.core.choice import Decision
 from consent_mw.core.globs import Globs
-from consent_mw.core.model import Action
-from consent_mw.core.model import Choice
-from consent_mw.core.model import Decision
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead

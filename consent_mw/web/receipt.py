@@ -35,12 +35,12 @@ from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Choice
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.days import iso
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import Choice
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.seal import ENDS
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act

@@ -8,10 +8,10 @@ import logging
 from consent_mw.cookies.migrating import TakenChoice
 from consent_mw.cookies.migrating import document_of
 from consent_mw.core import counts
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Choice
+from consent_mw.core.choice import Record
 from consent_mw.core.model import STANDARD_WORDING
-from consent_mw.core.model import Action
-from consent_mw.core.model import Choice
-from consent_mw.core.model import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError

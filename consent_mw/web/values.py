@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.counts import K
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import WHOLE
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.notice.offer import offered

@@ -15,10 +15,10 @@ from flask import render_template
 from flask import request
 
 from consent_mw.cookies.migrating import refused_before
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
 from consent_mw.core.model import Site
 from consent_mw.http.caching import class_of
 from consent_mw.http.request import RequestHead

@@ -8,15 +8,15 @@ import pytest
 
 from consent_mw import config
 from consent_mw.catalogue import load
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Choice
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Action
-from consent_mw.core.model import Choice
 from consent_mw.core.model import Purpose
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.notice.guard import GuardCode
 from consent_mw.notice.offer import covered

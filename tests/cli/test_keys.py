@@ -8,8 +8,8 @@ import pytest
 
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead
 from tests.cli.conftest import Run

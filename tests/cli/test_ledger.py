@@ -15,9 +15,9 @@ import pytest
 
 from consent_mw import config
 from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.days import iso
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
 from consent_mw.http.request import RequestHead
 from consent_mw.notice.banner import Notice
 from tests.cli.conftest import CONFIG

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.cookies.choice import CookieJar
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.errors import ConsentError

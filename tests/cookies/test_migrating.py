@@ -17,9 +17,9 @@ from consent_mw.cookies.migrating import TOOLS
 from consent_mw.cookies.migrating import granted_before
 from consent_mw.cookies.migrating import refused_before
 from consent_mw.cookies.migrating import their_choice
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.errors import ConfigError
 from consent_mw.http.request import RequestHead

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
 from consent_mw.core.model import MARKETING
 from consent_mw.core.model import NECESSARY
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 
 TODAY = 20_779

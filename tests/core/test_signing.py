@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.model import StatsAccess
 from consent_mw.core.signing import is_canonical

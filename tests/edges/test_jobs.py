@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from consent_mw import ConsentJobs
 from consent_mw.cookies.choice import CookieJar
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.core.observations import Occurrence
 from consent_mw.core.observations import of_service

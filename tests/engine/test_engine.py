@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
-from consent_mw.core.model import Action
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.core.model import VendorSignals
 from consent_mw.engine import Engine

@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from consent_mw import config
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
 from consent_mw.engine.insertions import Insertions
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice

@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 
 from consent_mw import config
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.engine import Engine
 from consent_mw.engine import live_site
 from consent_mw.engine import page_view

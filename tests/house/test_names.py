@@ -9,8 +9,8 @@ import re
 import pytest
 
 from consent_mw import config
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage

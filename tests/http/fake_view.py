@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.match import Matcher
 from consent_mw.http.page import PageInsert

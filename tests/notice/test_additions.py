@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consent_mw import config
-from consent_mw.core.model import Action
+from consent_mw.core.choice import Action
 from consent_mw.errors import ConfigError
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage

@@ -13,8 +13,8 @@ from bs4 import Tag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from consent_mw import catalogue
 from consent_mw import config
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.html.match import Matcher

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.core.model import Site
 from consent_mw.notice import assets
 from consent_mw.notice.assets import Assets

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
 from consent_mw.core.model import Change
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.core.model import Site
 from consent_mw.engine import Engine
 from consent_mw.http.caching import CLASS_HEADER

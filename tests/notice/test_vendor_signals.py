@@ -14,8 +14,8 @@ import pytest
 
 from consent_mw.catalogue import SIGNALS
 from consent_mw.catalogue import load
-from consent_mw.core.model import Decision
-from consent_mw.core.model import Reason
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import Reason
 from consent_mw.core.model import Site
 from consent_mw.core.model import VendorSignals
 from consent_mw.notice.assets import Assets

@@ -8,11 +8,11 @@ import brotli
 import pytest
 
 from consent_mw import config
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.core.decide import decide
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import texts
 from consent_mw.notice.banner import Notice

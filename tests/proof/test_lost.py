@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry

@@ -11,10 +11,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.counts import Count
 from consent_mw.core.counts import Figures
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
 from consent_mw.core.model import Site
 from consent_mw.core.observations import Occurrence
 from consent_mw.core.observations import of_service

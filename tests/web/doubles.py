@@ -19,14 +19,14 @@ from werkzeug.test import TestResponse
 
 from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.load_once import OneTime
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Reason
+from consent_mw.core.choice import Record
 from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import BannerShown
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
 from consent_mw.core.model import Purpose
-from consent_mw.core.model import Reason
-from consent_mw.core.model import Record
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Entry

@@ -8,8 +8,8 @@ import pytest
 from bs4 import BeautifulSoup
 from bs4 import Tag
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
 from consent_mw.core.model import Site
 from consent_mw.counting.browser import visitor_of
 from consent_mw.counting.tally import Tally

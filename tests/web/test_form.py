@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError

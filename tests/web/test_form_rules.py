@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Choice
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Choice
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead
 from consent_mw.web.form import Origin

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.core.model import Action
+from consent_mw.core.choice import Action
 from consent_mw.http.request import RequestHead
 from consent_mw.web.limits import WINDOW
 from consent_mw.web.limits import ClientLimit

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Decision
-from consent_mw.core.model import NoRecord
-from consent_mw.core.model import Record
-from consent_mw.core.model import Signals
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Decision
+from consent_mw.core.choice import NoRecord
+from consent_mw.core.choice import Record
+from consent_mw.core.choice import Signals
 from consent_mw.engine import Engine
 from consent_mw.http.request import RequestHead
 from consent_mw.on_change import OptOuts

@@ -18,8 +18,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.errors import RecordsError

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Record
 from consent_mw.http.request import RequestHead
 from consent_mw.web.app import create_app
 from tests.web.doubles import MOUNT

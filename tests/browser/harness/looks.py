@@ -13,7 +13,7 @@ from dataclasses import replace
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 
-from consent_mw.core.model import Action
+from consent_mw.core.choice import Action
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage as Place
 from consent_mw.notice.wording import direction

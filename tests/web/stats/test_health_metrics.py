@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from consent_mw.core.model import Action
-from consent_mw.core.model import Record
+from consent_mw.core.choice import Action
+from consent_mw.core.choice import Record
 from consent_mw.core.model import StatsAccess
 from consent_mw.errors import RecordsError
 from consent_mw.proof.lost import LostRecords
