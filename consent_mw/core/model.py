@@ -442,16 +442,17 @@ class Site:
     @property
     def asked(self) -> str:
         """
-        The revision, which a form sends back if the site has asked, or will ask, another question; otherwise empty.
+        Eight hex digits of the revision, by which a form says what it asked; empty if the site learns its services.
 
         Suspects are not part of it; see :attr:`suspects_digest`.
         """
-        return self.revision if self.takes_effect and not self.learning else ""
+        return "" if self.learning else self.revision[:8]
 
     def accepts(self, asked: str) -> bool:
         """
-        Return whether a grant in answer to this revision is one to this site's question.
+        Return whether a grant in answer to this question (:attr:`asked`) is one to this site's question.
 
-        A form that names no revision was made before the machine knew of a later question, so it asked the earlier one.
+        While the question changes, a form that names none was made before the machine knew of the change, so it asked
+        the earlier question. At other times it is a form that the owner wrote.
         """
-        return asked == self.revision if asked else self.outgoing or not self.asked
+        return asked[:8] == self.asked if asked else self.outgoing or not self.takes_effect

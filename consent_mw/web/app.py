@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from flask import Flask
 from flask import Response
@@ -145,7 +146,7 @@ def create_app(context: WebContext) -> Flask:
         if chosen is None:
             raise Refused(400)  # (3)
         if (chosen.purposes or chosen.services) and not visit.site.accepts(form.revision):
-            return _outdated(visit.back(form.back))
+            return _outdated(visit, visit.back(form.back))
         record = _record(context, visit.site, chosen, gpc)  # (4)
         if taken is not None and taken.day is not None:
             record = replace(record, day=min(taken.day, record.day))
@@ -263,12 +264,18 @@ def create_app(context: WebContext) -> Flask:
     return app
 
 
-def _outdated(back: str) -> Response:
-    """Return the answer to a grant from an outdated notice: the page is shown again, with the current one."""
+def _outdated(visit: Visit, back: str) -> Response:
+    """
+    Return the answer to a grant from an outdated notice: the page is shown again, with the current one.
+
+    A cache may still have the page with the outdated notice. Then the preferences are shown instead.
+    """
     if wants_json():
         raise Refused(409)
     answer = Response(status=303)
-    answer.headers["Location"] = back
+    answer.headers["Location"] = (
+        back if visit.site.caching == "private" else f"{visit.root}/?{urlencode({'back': back}, safe='/')}"
+    )
     return answer
 
 

@@ -135,6 +135,38 @@ def test_withdrawing_what_no_longer_counts_is_recorded_too() -> None:
     assert [row.act for row in visitor.context.records.rows] == [Act.ACCEPT, Act.WITHDRAW]
 
 
+def after_the_question_changed(**changes: object) -> tuple[Visitor, tuple[str, str]]:
+    """Return a visitor of a site whose question changed, and the field by which an earlier form names its question."""
+    visitor = Visitor()
+    visitor.context.own_site = replace(SITE, controller="New owner", **changes)  # type: ignore[arg-type]
+    return visitor, ("asked", SITE.asked)
+
+
+def test_a_grant_from_a_form_of_an_earlier_question_grants_nothing() -> None:
+    """The form did not name what the site asks about now, so its page is shown again; a refusal counts."""
+    visitor, earlier = after_the_question_changed()
+    answer = visitor.post(ACCEPT, earlier, ("back", "/prints"))
+    assert (answer.status_code, answer.headers["Location"], visitor.jar) == (303, "/prints", {})
+    assert visitor.context.records.rows == []
+    visitor.post(REJECT, earlier)
+    assert held(visitor).action is Action.REJECT
+
+
+@pytest.mark.parametrize("caching", ["shared", "class"])
+def test_an_outdated_notice_in_a_cached_page_leads_to_the_preferences(caching: str) -> None:
+    """A cache would show the outdated notice again, so a visitor could never grant anything."""
+    visitor, earlier = after_the_question_changed(caching=caching)
+    answer = visitor.post(ACCEPT, earlier, ("back", "/prints"))
+    assert (answer.status_code, answer.headers["Location"], visitor.jar) == (303, "/_cmw/?back=/prints", {})
+
+
+def test_a_form_that_names_no_question_counts() -> None:
+    """Owners write forms of their own, which cannot know the revision."""
+    visitor, _ = after_the_question_changed()
+    visitor.post(ACCEPT)
+    assert held(visitor).action is Action.ACCEPT
+
+
 def test_a_grant_that_cannot_be_recorded_is_not_granted() -> None:
     """A dead store refuses the grant, says so, and sets no cookie."""
     visitor = Visitor()
