@@ -7,7 +7,6 @@ An entry names a finding by its id, so it also applies to the same thing on anot
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from consent_mw.audit.findings import KINDS
 from consent_mw.audit.findings import AuditReport
+from consent_mw.config.source import read_file
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
@@ -43,12 +43,9 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
         ConfigError: with every mistake in it.
     """
     shown = str(file)
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError([Problem(shown, "There is no such file.", "Make it with --write-baseline.")]) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError([Problem(shown, f"It cannot be read: {error}.", "Correct it at this place.")]) from None
+    if not file.exists():
+        raise ConfigError([Problem(shown, "There is no such file.", "Make it with --write-baseline.")])
+    _, tables = read_file(shown)
     given, problems, found = tables.get("accepted", []), [], []
     for number, entry in enumerate(given if isinstance(given, list) else [given], 1):
         where = f"{shown}, accepted {number}"

@@ -269,7 +269,7 @@ code {{ overflow-wrap: anywhere; font-size: .85rem }}
 summary {{ min-height: 24px; cursor: pointer }}
 .scroll {{ overflow: auto }}
 table {{ border-collapse: collapse; width: 100% }}
-tbody th {{ overflow-wrap: anywhere; min-width: 8rem }}
+tbody th {{ overflow-wrap: break-word; min-width: 8rem; max-width: 20rem }}
 th, td {{ padding: .4rem .75rem; border-bottom: 1px solid var(--line); text-align: start; vertical-align: top }}
 td.number, th.number {{ text-align: end }}
 </style>
@@ -304,13 +304,14 @@ def _html(report: AuditReport) -> str:
     )
     findings = "".join(_html_finding(one) for one in report.findings if one.severity != "note")
     notes = "".join(_html_finding(one) for one in report.findings if one.severity == "note")
-    said = f"{report.before.elements:,} before" if report.before else "\0"  # the headline has it already
+    # The verdict, the headline and the numbers have these already.
+    said = ("OK:", "Before a choice ", *([f"{report.before.elements:,} before"] if report.before else []))
     unseen = "".join(f"<li><code>{escape(what)}</code>: {escape(why)}</li>" for what, why in report.unseen)
     return _PAGE.format(
         target=escape(report.target),
         day=escape(report.day),
         compared=_html_compared(report),
-        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report) if not line.startswith((said, "OK:"))),
+        summary="".join(f"<p>{escape(line)}</p>" for line in _summary(report) if not line.startswith(said)),
         numbers="".join(f"<li><b>{number:,}</b>{text}</li>" for number, text in numbers),
         services=_html_services(report) + _html_hosts(report),
         verdict=_html_verdict(report),
@@ -347,11 +348,15 @@ def _html_compared(report: AuditReport) -> str:
 
 
 def _html_services(report: AuditReport) -> str:
-    ids = sorted({*report.held, *report.loading})
+    # What loads most before a choice first, since that is what has to be mended.
+    ids = sorted(
+        {*report.held, *report.loading},
+        key=lambda id_: (-report.loading.get(id_, 0), -report.held.get(id_, 0), (report.names.get(id_) or id_).lower()),
+    )
     if not ids:
         return "<p>Nothing that reaches others.</p>"
     rows = "".join(
-        f'<tr><th scope="row">{escape(report.names.get(id_, id_))}</th>'
+        f'<tr><th scope="row">{_breaking(report.names.get(id_, id_))}</th>'
         f'<td class="number">{report.held.get(id_, 0):,}</td>'
         f'<td class="number">{report.loading.get(id_, 0):,}</td></tr>'
         for id_ in ids
@@ -378,7 +383,7 @@ def _html_hosts(report: AuditReport) -> str:
         return "<p>A browser asked no other host.</p>" if passes else ""
     head = "".join(f'<th scope="col" class="number">{escape(name)}</th>' for name in passes)
     rows = "".join(
-        f'<tr><th scope="row">{escape(host)}</th>'
+        f'<tr><th scope="row">{_breaking(host)}</th>'
         + "".join(f'<td class="number">{counts[host].get(name, 0):,}</td>' for name in passes)
         + "</tr>"
         for host in sorted(counts)
@@ -388,6 +393,11 @@ def _html_hosts(report: AuditReport) -> str:
         '<div class="scroll" role="region" aria-label="Requests of a browser" tabindex="0"><table><thead><tr>'
         f'<th scope="col">Host</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _breaking(text: str) -> str:
+    """Return a name or a host that may break after each of its dots, and so not within a word."""
+    return escape(text).replace(".", ".<wbr>")
 
 
 def _html_finding(finding: AuditFinding) -> str:

@@ -49,8 +49,8 @@ BUTTONS: Mapping[str, tuple[str, str, str]] = {
     "c15t": ("[data-testid=consent-banner-root], [data-testid=cookie-banner-root]",
              "[data-testid=consent-banner-accept-button], [data-testid=cookie-banner-accept-button]",
              "[data-testid=consent-banner-reject-button], [data-testid=cookie-banner-reject-button]"),
-    "django-cookie-consent": (".cookie-consent, #cookie-consent", ".cookie-consent__accept",
-                              ".cookie-consent__decline"),
+    "django-cookie-consent": (".cookie-consent, #cookie-consent, :has(> .cookie-consent__accept)",
+                              ".cookie-consent__accept", ".cookie-consent__decline"),
 }  # fmt: skip
 
 _YES = re.compile(

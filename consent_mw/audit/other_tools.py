@@ -139,9 +139,10 @@ OTHER_TOOLS = (
     _tool(
         "django-cookie-consent",
         "django-cookie-consent",
-        r"cookie_consent/cookiebar|\bcookie-consent__",
+        r"cookie_consent/cookiebar|\bcookie-consent__|\bname=[\"']?cookie_groups\b",
         r"\bx/cookie_consent\b|\bdata-varname=",
-        {**_USUAL, "social": "embeds"},
+        {**_USUAL, "preferences": "preferences", "statistics": "analytics", "advertising": "marketing",
+         "social": "embeds"},
         "cookie_consent of INSTALLED_APPS, MIDDLEWARE, urls and templates, and the type x/cookie_consent of scripts.",
     ),
     _tool(

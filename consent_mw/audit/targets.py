@@ -121,7 +121,7 @@ class UrlTarget:
         except TimeoutError:
             return Response(problem=f"no answer within {seconds:g} seconds")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return Response(problem=f"no answer: {str(error) or type(error).__name__}")
+            return Response(problem=f"no answer: {_reason(error)}")
         finally:
             connection.close()
 
@@ -401,6 +401,12 @@ def load_app(name: str) -> Any:
     return found
 
 
+def _reason(error: Exception) -> str:
+    """Return why a connection failed, without the system's number for it."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said or type(error).__name__
+
+
 def open_target(name: str, bounds: Bounds) -> AuditTarget:
     """
     Return the target that the command line names: an http(s) address, or an application as ``module:attribute``.
@@ -416,6 +422,8 @@ def open_target(name: str, bounds: Bounds) -> AuditTarget:
         if not named:
             raise NoTarget(f"{name} is not an address. Write https://example.org/.")
         return UrlTarget(name, bounds)
+    if "://" in name:
+        raise NoTarget(f"{name} cannot be visited. Write an address that begins with https:// or http://.")
     if ":" not in name:
         raise NoTarget(f"{name!r} is neither an address (https://...) nor an application (module:attribute).")
     return AppTarget(load_app(name), bounds)

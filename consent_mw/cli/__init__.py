@@ -243,4 +243,11 @@ def _run(args: Sequence[str] | None, owner: Owner | None) -> int:
         # The reader has closed the pipe. Without this, Python would report the broken pipe again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNABLE
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file that the owner named
+        reason = error.strerror or type(error).__name__
+        remedy = "Name another path, or let this user reach it."
+        click.echo(clean(f"{error.filename} cannot be used: {reason}. {remedy}"), err=True)
+        return UNABLE
     return code if isinstance(code, int) else 0

@@ -441,6 +441,12 @@ def init(target: str, output: Path, name: str, controller: str, **given: Any) ->
     reader = Reader(config.load({}))
     if Path(target).is_dir():
         pages, unseen = read_folder(Path(target), reader), []
+        if not pages:
+            raise Unable(f"{target} holds no templates (.html and the like). Name the folder that does.")
+    elif ":" not in target:
+        raise Unable(
+            f"{target!r} is neither an address (https://...), nor an application (module:attribute), nor a folder."
+        )
     else:
         with _opened(target, bounds) as opened:
             walk = _walk(opened, reader, _begin(target, opened, given["begin"]), limits, given["quiet"])

@@ -225,7 +225,7 @@ def copy(owner: Owner, source: str, target: str, erased_in: tuple[str, ...], ret
 
     site = owner.site.id
     if source.startswith("sqlite:///") and not os.path.exists(source.removeprefix("sqlite:///")):
-        raise Unable("There are no records at FROM.")
+        raise Unable(f"There are no records at {clean(source)}.")
     erasures = _Erasures(owner, retired(owner, retired_keys) if retired_keys else ())
     for other in erased_in:
         erasures.read(other)
@@ -260,7 +260,7 @@ def merge(owner: Owner, source: str, retired_keys: str | None) -> int:
     site = owner.site
     file = source.removeprefix("sqlite:///") if source.startswith("sqlite:///") else ""
     if file and not os.path.exists(file):
-        raise Unable("There are no records at FROM.")
+        raise Unable(f"There are no records at {clean(source)}.")
     own = site.records.removeprefix("sqlite:///")
     if source == site.records or (file and os.path.exists(own) and os.path.samefile(file, own)):
         raise Unable("FROM is the site's own ledger: name the other one.")

@@ -230,8 +230,9 @@ def _c15t(get: Get) -> TheirChoice | None:
 
 def _django_cookie_consent(get: Get) -> TheirChoice | None:
     pairs = [part.partition("=") for part in unquote(get("cookie_consent").strip('"')).split("|")[:_MOST]]
+    # What follows "=" is the date of the group's newest cookie, and nothing for a group that lists no cookies.
     declined = ("-1", "declined")
-    return _sorted_out("django-cookie-consent", [(name, v not in declined) for name, _, v in pairs if name and v])
+    return _sorted_out("django-cookie-consent", [(name, v not in declined) for name, is_, v in pairs if name and is_])
 
 
 _WTM = re.compile(r"(?:\w+:(?:true|false|unset|pending)\|?){1,60}")
@@ -296,7 +297,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "complianz": {"preferences": "preferences", "statistics": "analytics", "marketing": MARKETING},
     "c15t": {"functionality": "preferences", "measurement": "analytics", "marketing": MARKETING},
     "django-cookie-consent": {
-        "preferences": "preferences", "analytics": "analytics", "marketing": MARKETING, "social": "embeds",
+        "preferences": "preferences", "functional": "preferences", "analytics": "analytics", "statistics": "analytics",
+        "marketing": MARKETING, "advertising": MARKETING, "advertisement": MARKETING, "social": "embeds",
     },
     "wagtail-tag-manager": {"preferences": "preferences", "statistics": "analytics", "marketing": MARKETING},
 }  # fmt: skip

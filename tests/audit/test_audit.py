@@ -193,13 +193,14 @@ def test_accepted_findings_count_no_more_until_they_expire(reader: Reader, tmp_p
         ('[[accepted]]\nid = "xyz"\nuntil = 2027-01-01\n', "id is not the id"),
         ('[[accepted]]\nid = "0123456789"\nuntil = "2027-01-01"\n', "until is not a day"),
         ('accepted = ["0123456789"]\n', "id is not the id"),
-        ("accepted = [\n", "cannot be read"),
+        ("accepted = [\n", "accepted.toml:2: This is not TOML"),
+        ("# a\nreason = '\udcff'\n", "accepted.toml:2: The file is not UTF-8"),
     ],
 )
 def test_a_wrong_baseline_is_refused(tmp_path: Path, text: str, said: str) -> None:
     """Mistakes in the file are named, and nothing is accepted by accident."""
     file = tmp_path / "accepted.toml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ConfigError, match=said):
         read_accepted(file)
 
@@ -257,6 +258,13 @@ def test_the_html_report_needs_nothing_else_and_escapes_markup(bare: AuditReport
     assert "<iframe src=https://www.youtube.com/embed/abc>" in soup.get_text()
     assert "compliant" not in text.lower()
     assert all(cell.get("scope") for cell in soup.select("th"))
+
+
+def test_the_html_report_lists_first_what_loads_most() -> None:
+    """Loading before held, and names in order."""
+    report = AuditReport("s", "2026-11-30", held={"c": 9, "b": 1}, loading={"b": 2, "a": 7, "d": 2})
+    rows = BeautifulSoup(written(report, "html"), "html.parser").select("tbody th")
+    assert [row.get_text() for row in rows] == ["a", "b", "d", "c"]
 
 
 def test_the_text_names_page_line_and_remedy(bare: AuditReport) -> None:

@@ -123,6 +123,7 @@ def test_the_tools_own_documents_are_recognised(file: str, tool: str) -> None:
         ("<script src=/assets/klaro-no-css-D3adB33f.js></script>", "klaro"),
         ("<script src=/static/tarteaucitron.min.55e79a2f4b1c.js></script>", "tarteaucitron"),
         ("<script src=/static/cookie_consent/cookiebar.module.55e79a2f4b1c.js></script>", "django-cookie-consent"),
+        ('<form class=cookie-consent-accept><input type=hidden name="cookie_groups"></form>', "django-cookie-consent"),
         ("<script src=/static/wagtail_tag_manager/wtm.bundle.55e79a2f4b1c.js></script>", "wagtail-tag-manager"),
         ('<script>window.wtm = {"config_url": "/consent/config/"}</script>', "wagtail-tag-manager"),
         ('<div id="wtm_cookie_bar" class="cleanslate hidden"></div>', "wagtail-tag-manager"),

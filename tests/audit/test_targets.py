@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -207,12 +209,30 @@ def test_routes_of_frameworks_are_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["shop", "https://", "http://[::1", "tests.audit.nowhere:app", "json:nowhere", "json:__doc__"]
+    ("name", "said"),
+    [
+        ("shop", "neither"),
+        ("https://", "Write https://"),
+        ("http://[::1", "Write https://"),
+        ("ftp://x.example/", "begins with https://"),
+        ("file:///srv/site/index.html", "begins with https://"),
+        ("tests.audit.nowhere:app", "module:attribute"),
+        ("json:nowhere", "module:attribute"),
+        ("json:__doc__", "not a WSGI or ASGI application"),
+    ],
 )
-def test_a_target_that_is_none_is_refused(name: str) -> None:
+def test_a_target_that_is_none_is_refused(name: str, said: str) -> None:
     """The message says what to write."""
-    with pytest.raises(NoTarget):
+    with pytest.raises(NoTarget, match=said):
         open_target(name, Bounds())
+
+
+def test_a_closed_port_is_named_in_words() -> None:
+    """Without the system's number for the error."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        target = UrlTarget(f"http://127.0.0.1:{taken.getsockname()[1]}/", Bounds())
+        assert target.ask("/", {}).problem == "no answer: Connection refused"
 
 
 def test_an_application_is_imported_by_its_name() -> None:

@@ -1,7 +1,7 @@
 """
 Other consent tools: the cookie that each really sets is read, and its choice applies.
 
-Five come from their packages. Of the hosted ones there are only the published snippet and a stand-in
+Six come from their packages. Of the hosted ones there are only the published snippet and a stand-in
 (:mod:`tests.browser.hosted_tools`).
 """
 
@@ -53,6 +53,20 @@ class Tool(NamedTuple):
     #: The page of a hosted tool.
     page: str = ""
 
+
+#: The core of c15t, which its components for React use, too, with a button for each answer.
+C15T = """<!doctype html><title>x</title><script type=importmap>{"imports": {
+"c15t": "/npm/c15t/dist/index.js", "@c15t/schema/types": "/npm/@c15t/schema/dist/types.js",
+"@c15t/translations": "/npm/@c15t/translations/dist/index.js", "zustand/vanilla": "/npm/zustand/esm/vanilla.mjs"
+}}</script><body><h1>x</h1><script type=module>
+import { getOrCreateConsentRuntime } from 'c15t';
+const consentCategories = ['necessary', 'measurement', 'marketing'];
+const { consentStore } = getOrCreateConsentRuntime({ mode: 'offline', consentCategories });
+for (const [id, what] of [['yes', 'all'], ['no', 'necessary']]) {
+  const onclick = () => consentStore.getState().saveConsents(what);
+  document.body.append(Object.assign(document.createElement('button'), { id, textContent: id, onclick }));
+}
+</script>"""
 
 PACKAGES = {
     "cookieconsent-3": Tool(
@@ -109,6 +123,7 @@ PACKAGES = {
         ".cc-allow",
         ".cc-deny",
     ),
+    "c15t": Tool("c15t/dist/index.js", "", "", "c15t=", "#yes", "#no", page=C15T),
 }
 TOOLS_HERE = {
     **PACKAGES,

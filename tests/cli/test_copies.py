@@ -115,7 +115,7 @@ def test_a_copy_needs_an_empty_store(run: Run, book: Book, tmp_path: Path) -> No
     again = run("ledger", "copy", f"sqlite:///{book.path}", f"sqlite:///{target}")
     assert (again.code, "into an empty one" in again.err) == (2, True)
     missing = run("ledger", "copy", f"sqlite:///{tmp_path}/none.db", f"sqlite:///{target}")
-    assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")
+    assert (missing.code, missing.err) == (2, f"There are no records at sqlite:///{tmp_path}/none.db.\n")
 
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -186,7 +186,7 @@ def test_a_merge_that_cannot_be_done_says_why(run: Run, book: Book, tmp_path: Pa
     own = run("ledger", "merge", f"sqlite:///{book.path}")
     assert (own.code, own.err) == (2, "FROM is the site's own ledger: name the other one.\n")
     missing = run("ledger", "merge", f"sqlite:///{tmp_path}/none.db")
-    assert (missing.code, missing.err) == (2, "There are no records at FROM.\n")
+    assert (missing.code, missing.err) == (2, f"There are no records at sqlite:///{tmp_path}/none.db.\n")
     run("ledger", "backup", str(tmp_path / "other.db"))
     with closing(sqlite3.connect(tmp_path / "other.db")) as tampered:
         tampered.execute("UPDATE ledger SET services = '[]' WHERE receipt = 'receipt-2'")

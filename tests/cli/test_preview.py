@@ -128,3 +128,10 @@ def test_a_taken_port_is_told(run: Run) -> None:
     with serve_near(application(Gallery(SITE, today=TODAY)), 0) as server:
         done = run("preview", "--port", str(server.port))
     assert (done.code, f"port {server.port} is taken" in done.err) == (2, True)
+
+
+def test_a_folder_that_cannot_be_made_is_told(run: Run, tmp_path: Path) -> None:
+    """Any file that a command cannot use is named, with what to do, and no traceback is shown."""
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    done = run("preview", "--output", str(tmp_path / "taken" / "looks"))
+    assert (done.code, "cannot be used: Not a directory. Name another path" in done.err) == (2, True)

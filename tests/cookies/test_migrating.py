@@ -183,6 +183,21 @@ def test_what_is_no_answer_to_us_asks_again(tool: str, cookies: str) -> None:
     assert taken(cookies, tool) == (set(), set())
 
 
+@pytest.mark.parametrize(
+    ("cookies", "granted"),
+    [
+        ('cookie_consent="analytics=|marketing=-1"', {"analytics"}),
+        ("cookie_consent=analytics=|social=", {"analytics", "embeds"}),
+        ("cookie_consent=statistics=2026-11-28T10:00:00+00:00|advertising=", {"analytics", "marketing"}),
+        ("cookie_consent=marketing=|advertising=", set()),
+        ("cookie_consent=analytics|marketing", set()),
+    ],
+)
+def test_a_group_without_cookies_is_granted_with_an_empty_version(cookies: str, granted: set[str]) -> None:
+    """django-cookie-consent writes the date of a group's newest cookie, and nothing if the group lists none."""
+    assert taken(cookies, "django-cookie-consent") == (granted, set())
+
+
 def test_of_two_names_for_one_service_the_refusal_counts() -> None:
     """Yes to one and no to the other is no."""
     assert taken("klaro=" + packed({"google-analytics": True, "googleAnalytics": False}), "klaro") == "refused"
