@@ -18,7 +18,10 @@ _WINDOW = 1_048_576
 _OVERLAP = 256
 #: How many bytes before an address are searched for the code that loads it.
 _BEFORE = 120
-_ESCAPE = re.compile(rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\})")
+#: Escapes of ASCII, https://tc39.es/ecma262/#prod-EscapeSequence; the last group is a legacy octal one.
+_ESCAPE = re.compile(
+    rb"\\(?:(/)|x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0*([0-9a-fA-F]{2})\}|([01][0-7]{2}|[2-7][0-7]))"
+)
 #: Code before a string that is a message for developers.
 _TELLS = re.compile(rb"\b(?:console\s*\.\s*[a-z]+|new\s+[A-Z][A-Za-z]*Error)\s*\(\s*\Z")
 _SCHEME_IN_STRING = re.compile(rb"[\"'`](?:https?:)?\Z", re.I)
@@ -57,7 +60,9 @@ class ScriptText:
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
-    slash, *codes = match.groups()
+    slash, *codes, octal = match.groups()
+    if octal:
+        return bytes([int(octal, 8)])
     return b"/" if slash else bytes([int(next(code for code in codes if code), 16)])
 
 

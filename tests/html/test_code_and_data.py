@@ -105,6 +105,7 @@ CODE = {
     "a get of its address": ("$.get('https://px.test/p', done)", "pixel"),
     "a get of what is joined": ("$.get(to + '?a'); const to = 'https://px.test/p'", "pixel"),
     "a call beside imports": ("import('/app.js'); fbq('init', '1')", "pixel"),
+    "octal escapes": (r"fetch('https:\57\057p\170.test\57p')", "pixel"),
     "a film's loader": ("loadScript('https://films.test/player/api.js')", "films"),
     "an import": ("import x from 'https://px.test/p.js'", "pixel"),
     "a worker in an address": ("new Worker('data:text/javascript,importScripts(\"https://px.test/p.js\")')", "pixel"),

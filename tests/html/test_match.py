@@ -76,6 +76,7 @@ URLS = {
     "javascript:`<iframe src=//maps.de/></iframe>`": ("any",),
     "javascript:%22%3Cscript src=%2F%2Fmaps.de%2Fa.js%3E%22": ("any",),
     "javascript:'<img onerror=trackNow(1) src=x>'": ("call",),
+    "javascript:'<img src=\\57\\057ma\\160s.de/1.gif>'": ("any",),
     "javascript:void 'maps.example'": (),
     "data:text/html,<script>trackNow(1)</script>": ("call",),
     "data:text/javascript;base64," + base64.b64encode(b"trackNow(1)").decode(): ("call",),
