@@ -22,7 +22,8 @@
   const rules = [];
   // Someone who has read the page from a cache knows the keys in it, so scripts must not insert markup with a key.
   let any = 'cmw-key';
-  each(doc.currentScript.getAttribute('data-cmw-hosts'), rule => {
+  // An element named currentScript would shadow the property of the document, if the guard is not the first element.
+  each(Reflect.get(Document.prototype, 'currentScript', doc).getAttribute('data-cmw-hosts'), rule => {
     const [ids, pattern] = rule.replace(/\./g, '\\.').split(/=(.*)/);
     rules.push([ids.split(','), new RegExp(`^([^/]*\\.)?(${pattern})`)]);
     any += '|' + pattern.replace(/\[\^]\*/g, '').replace(/\//g, '/?');
@@ -96,7 +97,8 @@
   const again = [];
   // Wrap everything in the window of the page or of a frame.
   const fit = win => {
-    if (win.cmwGuard) return;
+    // An element with this id makes it a property of the window, too, but not an own one.
+    if (Object.keys(win).includes('cmwGuard')) return;
     // With a choice the server learns which hosts were stopped.
     win.cmwGuard = () => Object.keys(stopped);
 

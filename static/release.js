@@ -341,7 +341,8 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   const set = (el, name, value, space) => {
     const text = trust(/^on/.test(name) ? 'Script' : name === 'srcdoc' ? 'HTML' : 'ScriptURL', value);
     if (space || (/^xlink:/.test(name) && el.namespaceURI !== XHTML)) {
-      el.setAttributeNS('http://www.w3.org/1999/xlink', name, text);
+      // Its own namespace, since in XHTML the prefix may be bound to one that means nothing to browsers.
+      el.setAttributeNS(space || 'http://www.w3.org/1999/xlink', name, text);
     } else {
       el.setAttribute(name, text);
     }
@@ -349,14 +350,28 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
 
   // A lazy-loading library skipped the element when it came into view, and will not look at it again. So do what it
   // would have done: set the attribute that the name ends with, or a background.
+  //
+  // A sanitizer lets every value of a data attribute pass, and there may be no such library. So a frame gets no code,
+  // and a list only counts if all of its addresses lead to one host: it is held if one of them does.
   const LAZY = /^(data-|(nitro-)?lazy-src)/;
+  const resolved = address => new URL(address, doc.baseURI);
+  const leadToOne = addresses => new Set(addresses.map(address => resolved(address).host)).size < 2;
+  // Return the addresses in CSS as the browser reads them; a detached element loads nothing.
+  const addressesIn = image => {
+    const probe = doc.createElement('i');
+    probe.style.backgroundImage = image;
+    return [...probe.style.backgroundImage.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, address]) => address);
+  };
   const bringLazy = (el, name, value) => {
     const kind = el.localName;
     if (/^(img|source|iframe|video|audio|embed)$/.test(kind)) {
       if (kind === 'iframe' && !/src$/.test(name) && !/^\s*(https?:)?\/\//i.test(value)) return;
-      set(el, (/srcset$|poster$/.exec(name) || ['src'])[0], value);
+      if (/^(iframe|embed)$/.test(kind) && !/^http/.test(resolved(value).protocol)) return;
+      const list = /srcset$/.test(name) ? value.trim().split(/,?\s+/).filter(part => !/^[\d.]+[hwx],?$/.test(part)) : [];
+      if (leadToOne(list)) set(el, (/srcset$|poster$/.exec(name) || ['src'])[0], value);
     } else if (el.style && !/-|^object$/.test(kind)) {
-      el.style.backgroundImage = /\(/.test(value) ? value : `url(${JSON.stringify(value)})`;
+      const image = /\(/.test(value) ? value : `url(${JSON.stringify(value)})`;
+      if (leadToOne(addressesIn(image))) el.style.backgroundImage = image;
     }
   };
 

@@ -147,9 +147,15 @@
   // has several, and escapes are decoded. Fields of a form can shadow its properties and methods.
   const submitted = event => {
     const to = event.submitter?.getAttribute('formaction') || own.getAttribute.call(event.target, 'action') || '';
-    if (unescape(new URL(to, own.baseURI)).includes(root.pathname + '/')) stop(event);
+    if (unescape(new URL(to, own.baseURI)).includes(root.pathname + '/')) {
+      stop(event);
+      // A form that is not in the page cannot navigate.
+      if (!ours(event.target)) own.remove.call(event.target);
+    }
   };
   listen('submit', submitted);
+  // A library may call submit() of a form, for which there is no submit event.
+  listen('formdata', submitted);
   // A submit event does not leave its shadow tree, but the click or key before it does: listen inside from then on.
   const inside = event => event.composedPath().forEach(part => part.host && part.addEventListener('submit', submitted, true));
 

@@ -58,6 +58,16 @@ GADGETS = {
     'data-cmw-signals="{}">x</p>',
     "a placeholder": '<img alt="" data-consent="analytics" data-cmw-held="tracker" '
     'data-cmw-src="https://elsewhere.example/c.gif">',
+    # What a sanitizer lets pass as data, a lazy loader would set as the address. It is held for the address in it.
+    **{
+        f"a frame with its address in {name}": f'<iframe {name}="javascript:top.{RUN};'
+        "fetch('https://tracker.example/f')\"></iframe>"
+        for name in ("data-src", "data-lazy-src", "data-original")
+    },
+    "backgrounds": '<p data-bg="url(https://tracker.example/b),url(https://elsewhere.example/b)">x</p>',
+    "lazy pictures": '<img alt="" data-srcset="https://tracker.example/s 1x, https://elsewhere.example/s 2x">',
+    "a link in a drawing": f'<svg width="90" height="20"><a xlink:data-cmw-href="javascript:{RUN}" '
+    'style="mask:url(https://tracker.example/m)"><text y="15" data-press="">press</text></a></svg>',
 }
 GRANTS = {
     "a form": '<form method="post" action="/_cmw/choice"><input type="hidden" name="action" value="accept-all">'
@@ -75,6 +85,8 @@ GRANTS = {
     '<button id="press" name="action" value="accept-all">Like</button></form>',
     "a form that says it is the banner": '<form data-cmw-banner="" method="post" action="/x"><button id="press" '
     'name="action" value="accept-all">Like</button></form>',
+    "a link that a library sends as a form": '<a id="press" data-method="post" href="/_cmw/choice" '
+    'data-action="accept-all">Like</a>',
     "a button of another form": '<form method="post" action="/x"><button id="press" formaction="/_cmw/choice" '
     'name="action" value="accept-all">Like</button></form>',
 }  # fmt: skip
@@ -90,8 +102,8 @@ ATTRIBUTES = {"*": {"id", "class", "alt", "title"}, "img": {"src", "srcset"}, "a
 
 
 def by_nh3(markup: str) -> str:
-    """Return the markup after nh3 with data attributes allowed."""
-    return nh3.clean(markup, generic_attribute_prefixes={"data-"})
+    """Return the markup after nh3 with frames and data attributes allowed."""
+    return nh3.clean(markup, nh3.ALLOWED_TAGS | {"iframe"}, generic_attribute_prefixes={"data-"})
 
 
 def by_bleach(markup: str) -> str:
@@ -120,7 +132,22 @@ def in_page(moment: str) -> Callable[[str], str]:
     return put
 
 
+#: What a library does with links that name a method; submit() causes no submit event.
+SENDS = """addEventListener('click', event => {
+  const { method, action } = event.target.dataset;
+  if (!method) return;
+  event.preventDefault();
+  const form = document.createElement('form');
+  form.innerHTML = '<input name=action>';
+  form.firstChild.value = action;
+  form.setAttribute('method', method);
+  form.setAttribute('action', event.target.href);
+  document.body.append(form);
+  form.submit();
+})"""
+
 WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda markup: markup,
     "from nh3": by_nh3,
     "from bleach": by_bleach,
     "by an inline script": in_page("inline"),
@@ -135,6 +162,7 @@ def site(comments: Sequence[str], purify: str) -> Callable[..., Iterable[bytes]]
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>'
         # A form that says it is the banner is hidden. A page's own style sheet may show it all the same.
         "<style>form { display: block !important }</style></head><body>%s"
+        "<script>%s</script>"
         '<script async src="https://tracker.example/t.js"></script><img src="https://ads.example/a.gif"></body></html>'
     )
 
@@ -142,7 +170,7 @@ def site(comments: Sequence[str], purify: str) -> Callable[..., Iterable[bytes]]
         name = environ["PATH_INFO"][1:]
         script = name == "purify.js"
         start_response("200 OK", [("Content-Type", "text/javascript" if script else "text/html; charset=utf-8")])
-        return [(purify if script else page % (comments[int(name)] if name.isdecimal() else "")).encode()]
+        return [(purify if script else page % (comments[int(name)] if name.isdecimal() else "", SENDS)).encode()]
 
     return app
 
@@ -222,8 +250,8 @@ def test_no_gadget_becomes_code_or_an_address(window: Window, way: str, tmp_path
     window.serve(ConsentMiddleware(site([WAYS[way](comment)], purify), config), str(tmp_path))
     window.open("/0")
     window.click("[data-cmw-banner] [value=accept-all]")
-    window.click("p[data-press]")
-    window.click("a[data-press]")
+    for name in ("p", "a", *(["text"] if way == "as it is" else [])):
+        window.click(f"{name}[data-press]")
     assert not window.has_run()
     assert {"tracker.example", "ads.example"} <= window.asked({"tracker.example", "ads.example"})
     assert "elsewhere.example" not in window.asked()
@@ -240,6 +268,20 @@ def test_fields_of_a_form_stop_no_release(window: Window, tmp_path: Path) -> Non
     window.open("/0")
     window.click("[data-cmw-banner] [value=accept-all]")
     assert {"tracker.example", "ads.example"} <= window.asked({"tracker.example", "ads.example"})
+
+
+def test_no_name_in_a_page_stops_the_guard(window: Window, tmp_path: Path) -> None:
+    """Where the guard is not the first element, elements before it with the names that it reads change nothing."""
+    address = "['https://www.google', 'analytics.com/collect'].join('-')"
+    page = (
+        '<img name="currentScript" src="/a.gif"><a id="cmwGuard"></a><form name="cmwGuard"></form>'
+        '<script async src="https://www.google-analytics.com/analytics.js"></script>'
+        f"<script>new Image().src = {address}; fetch({address}).catch(() => {{}})</script>"
+    )
+    wrapped = ConsentMiddleware(site([page], ""), {"site": {"records": f"sqlite:///{tmp_path}/c.db"}})
+    window.serve(wrapped, str(tmp_path))
+    window.open("/0")
+    assert "www.google-analytics.com" not in window.asked()
 
 
 def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
