@@ -28,16 +28,23 @@ _BETWEEN_MARKS = re.compile(r"[\s<>\"',;=]+")
 _LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
 #: Headers that name reporting endpoints.
 _ENDPOINTS = frozenset(
-    ["reporting-endpoints", "report-to", "nel", "expect-ct", "x-xss-protection"]
+    ["reporting-endpoints", "report-to", "nel", "expect-ct", "expect-staple", "x-xss-protection"]
     + ["public-key-pins", "public-key-pins-report-only"]
 )
 _POLICIES = frozenset(["content-security-policy", "content-security-policy-report-only"])
 #: Headers with which a site binds a session to a device: the browser posts to the address
 #: (https://w3c.github.io/webappsec-dbsc/#header-secure-session-registration; the first one is Chromium's older name).
 _SESSIONS = frozenset(["sec-session-registration", "secure-session-registration"])
-_NAMES_ADDRESSES = _ENDPOINTS | _SESSIONS | {"speculation-rules", "alt-svc", "attribution-reporting-redirect"}
+#: Headers with which a browser, or the system for it, registers at an address that an advertisement was seen
+#: (https://wicg.github.io/attribution-reporting-api/#os-registrations).
+_ATTRIBUTION = frozenset(
+    f"attribution-reporting-{name}" for name in ("redirect", "register-os-source", "register-os-trigger")
+)
+#: Headers whose whole value is an address, which developers' tools fetch (https://tc39.es/ecma426/#sec-linking).
+_SOURCE_MAPS = frozenset(["sourcemap", "x-sourcemap"])
+_NAMES_ADDRESSES = _ENDPOINTS | _SESSIONS | _ATTRIBUTION | {"speculation-rules", "alt-svc"}
 #: Headers in which something may be held.
-DEPENDENT = _NAMES_ADDRESSES | _POLICIES | {"set-cookie", "refresh", "link", "location"}
+DEPENDENT = _NAMES_ADDRESSES | _SOURCE_MAPS | _POLICIES | {"set-cookie", "refresh", "link", "location"}
 #: Addresses in headers: quoted, or after "=".
 _ADDRESS = re.compile(r"\"((?:[^\"\\]|\\.|(?!))*+)(?:\"|\\?\Z)|=[ \t]*([^\s\";,=][^\s\";,]*)")
 #: A member of Reporting-Endpoints (RFC 8941, section 3.2): a key, an address, parameters.
@@ -80,7 +87,9 @@ def without_held(
             value = _less_endpoints(value, holds_url)
         elif lower == "report-to":
             value = _less_groups(value, holds_url)
-        elif lower in _NAMES_ADDRESSES and _names_held(value, holds_url):
+        elif (lower in _SOURCE_MAPS and holds_url(value.strip())) or (
+            lower in _NAMES_ADDRESSES and _names_held(value, holds_url)
+        ):
             continue
         if not value and lower in _ENDPOINTS:
             continue

@@ -237,6 +237,19 @@ HEADERS = {
     "the same by its older name": _head(
         "dbsc#header-secure-session-registration", "Sec-Session-Registration", f'(ES256);path="{_T}";challenge="a"'
     ),
+    "an advertisement that the system registers": _head(
+        "attribution-reporting#attribution-reporting-register-os-source-header",
+        "Attribution-Reporting-Register-OS-Source",
+        f'"{_T}"; debug-reporting, "/own"',
+    ),
+    "a purchase that the system registers": _head(
+        "attribution-reporting#attribution-reporting-register-os-trigger-header",
+        "Attribution-Reporting-Register-OS-Trigger",
+        f'"{_T}"',
+    ),
+    "a report about a certificate": _head("hstspreload#expect-staple", "Expect-Staple", f'report-uri="{_T}"'),
+    "a source map": _head("ecma426#sec-linking", "SourceMap", f"{_T}?a=b"),
+    "a source map by its older name": _head("ecma426#sec-linking", "X-SourceMap", "\\\\tracker.example/x.map"),
     "a dictionary by its older name": _head("compression-dictionary#section-3", "Link", f"<{_T}>; rel=dictionary"),
 }
 

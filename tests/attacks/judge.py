@@ -331,10 +331,15 @@ def _in_headers(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             "speculation-rules",
             "nel",
             "attribution-reporting-redirect",
+            "attribution-reporting-register-os-source",
+            "attribution-reporting-register-os-trigger",
+            "expect-staple",
             "sec-session-registration",
             "secure-session-registration",
         ):
             yield from ((lower, url) for url in re.findall(r"\"((?:https?:)?//[^\"]*)\"", value))
+        elif lower in ("sourcemap", "x-sourcemap"):
+            yield lower, value
         elif lower == "alt-svc":
             yield from ((lower, f"//{host}") for host in re.findall(r"=\"([^\"]*)\"", value))
 
