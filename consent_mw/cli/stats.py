@@ -171,9 +171,9 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
             daily=visits,
             seed=seed,
         )
-        for day in made:
-            store.add_counts(day)
-            counted += sum(number for count, number in day.items() if (count.table, count.outcome) == ("", "asked"))
+        for days_made in demo.in_batches(made):
+            store.add_counts(days_made)
+            counted += sum(n for count, n in days_made.items() if (count.table, count.outcome) == ("", "asked"))
         published = figures.publish_due(store, today=today)
     if not counted:
         raise Unable("All of these days are already published: nothing was added.")
