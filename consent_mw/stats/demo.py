@@ -114,13 +114,14 @@ def in_batches(made: Iterable[Mapping[Count, int]], days: int = 28) -> Iterator[
 def _day(
     day: int, number: int, changed: bool, purposes: Sequence[str], languages: Sequence[str], chance: random.Random
 ) -> dict[Count, int]:
-    found: Counter[Count] = Counter()
+    # Plain tuples, since most of the time goes into their hashes.
+    found: Counter[tuple[int, str, str, str]] = Counter()
 
     def add(table: str, values: Sequence[str], outcomes: Sequence[str], on: int = day) -> None:
         for (value, outcome), many in Counter(zip(values, outcomes, strict=True)).items():
-            found[Count(on, table, value, c.ASKED)] += many
+            found[on, table, value, c.ASKED] += many
             if outcome:
-                found[Count(on, table, value, outcome)] += many
+                found[on, table, value, outcome] += many
 
     accept, partial = (0.26, 0.07) if changed else (0.34, 0.05)
     tongues = [1 / (1 + at) ** 1.7 for at in range(len(languages))]
@@ -138,18 +139,18 @@ def _day(
         add(c.ISP, providers, outcomes, day - (day + 3) % 7)
         for outcome in outcomes:
             if outcome == c.PARTIAL or (outcome and chance.random() < _CURIOUS):
-                found[Count(day, c.TOTAL, "", c.OPENED)] += 1
-            if outcome == c.ACCEPT:
-                found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in purposes)
-            elif outcome == c.PARTIAL and len(purposes) > 1:
-                found.update(Count(day, c.PURPOSE, purpose, outcome) for purpose in _part(purposes, chance))
+                found[day, c.TOTAL, "", c.OPENED] += 1
+            if outcome == c.PARTIAL and len(purposes) > 1:
+                found.update((day, c.PURPOSE, purpose, outcome) for purpose in _part(purposes, chance))
+        for purpose in purposes:
+            found[day, c.PURPOSE, purpose, c.ACCEPT] += outcomes.count(c.ACCEPT)
     # A placeholder that looks like the hash of a notice.
     revision = sha256(b"after" if changed else b"before").hexdigest()[:12]
-    found[Count(day, c.REVISION, revision, c.ASKED)] += number
-    found[Count(day, c.TOTAL, "", c.SHOWN)] += int(number * chance.uniform(2.1, 2.6))
-    found[Count(day, c.TOTAL, "", c.GPC)] += int(number * chance.uniform(0.03, 0.05))
-    found[Count(day, c.TOTAL, "", c.WITHDRAW)] += int(number * chance.uniform(0.004, 0.009))
-    return {count: many for count, many in found.items() if many}
+    found[day, c.REVISION, revision, c.ASKED] += number
+    found[day, c.TOTAL, "", c.SHOWN] += int(number * chance.uniform(2.1, 2.6))
+    found[day, c.TOTAL, "", c.GPC] += int(number * chance.uniform(0.03, 0.05))
+    found[day, c.TOTAL, "", c.WITHDRAW] += int(number * chance.uniform(0.004, 0.009))
+    return {Count(*key): many for key, many in found.items() if many}
 
 
 def _part(purposes: Sequence[str], chance: random.Random) -> Sequence[str]:
