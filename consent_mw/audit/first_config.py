@@ -26,9 +26,19 @@ from consent_mw.core.model import Service
 
 __all__ = ["Facts", "first_config", "read_folder"]
 
-_LINK = re.compile(r"<a\b[^>]*?\shref=[\"']([^\"'<>{}]+)[\"'][^>]*>(.{0,200}?)</a>", re.IGNORECASE | re.DOTALL)
-_PRIVACY = re.compile(r"privacy|datenschutz|confidentialit|privacidad|privacidade|privacy|integritet|personvern", re.I)
-_TITLE = re.compile(r"<meta\b[^>]*property=[\"']og:site_name[\"'][^>]*content=[\"']([^\"'<>{}]{1,80})[\"']", re.I)
+#: A link's address, quoted or not (HTML, section 13.1.2.3), and its content.
+_LINK = re.compile(
+    r"<a\b[^>]*?\shref\s*=\s*(?:\"([^\"<>{}]+)\"|'([^'<>{}]+)'|([^\s\"'<>{}=`]+))[^>]*>(.{0,200}?)</a>",
+    re.IGNORECASE | re.DOTALL,
+)
+_PRIVACY = re.compile(
+    r"privacy|datenschutz|confiden[tţț]ialit|riservatezza|privacidad|prote(?:cción de datos|ction des données)|"
+    r"privatlivs|personvern|integritet|personuppgift|tietosuoja|isikuandme|prywatno|soukrom|súkrom|adatvédel|"
+    r"privatnost|zasebnost|απορρήτου|конфиденциальност|поверителност|gizlilik|פרטיות|خصوصية|プライバシー|隐私|"
+    r"隱私|개인정보",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"<meta\b[^>]*property=[\"']?og:site_name\b[^>]*content=[\"']([^\"'<>{}]{1,80})[\"']", re.I)
 _TEMPLATES = ("html", "htm", "jinja", "jinja2", "j2", "djhtml")
 #: Limits: files of a folder, and bytes of each.
 _FILES, _SIZE = 5_000, 2_000_000
@@ -112,8 +122,8 @@ def _site_lines(pages: list[AuditedPage], facts: Facts) -> Iterator[str]:
 
 def _policy_link(pages: list[AuditedPage]) -> str:
     for page in pages:
-        for address, text in _LINK.findall(page.text):
-            way = unescape(address).strip()
+        for *quoted_or_not, text in _LINK.findall(page.text):
+            way = unescape("".join(quoted_or_not)).strip()
             named = _PRIVACY.search(way) or _PRIVACY.search(text)
             if named and re.match(r"(?:https://[A-Za-z0-9.-]+)?/[^\s/\\]", way) and not _CONTROL.search(way):
                 return way

@@ -232,3 +232,25 @@ def test_a_site_that_cannot_be_reached_is_not_clean(
     monkeypatch.chdir(tmp_path)
     # Nobody listens on port 1 of this machine.
     assert main([command, "http://127.0.0.1:1/", "--quiet"]) == UNABLE
+
+
+@pytest.mark.parametrize(
+    ("link", "found"),
+    [
+        ('<a class=x href="/datenschutz/">Mehr</a>', "/datenschutz/"),
+        ("<a href='/p?id=3&amp;x=1'>Privacy</a>", "/p?id=3&x=1"),
+        ("<a href=/privacy>Privacy policy</a>", "/privacy"),
+        ("<a href = /p class=y><span>Tietosuojaseloste</span></a>", "/p"),
+        ("<a href=/p>Ochrana soukromí</a>", "/p"),
+        ("<a href=/p>プライバシーポリシー</a>", "/p"),
+        ("<a href=https://legal.x.example/p>Política de privacidad</a>", "https://legal.x.example/p"),
+        ("<a href=/p>About us</a>", ""),
+        ("<a href={{ url }}>Privacy</a>", ""),
+        ('<a href="javascript:privacy()">Privacy</a>', ""),
+        ("<a href=//privacy.example/p>Privacy</a>", ""),
+    ],
+)
+def test_the_link_to_the_privacy_policy_is_found(reader: Reader, link: str, found: str) -> None:
+    """Quoted or not, by its address or its words in many languages; what is no address stays to be filled in."""
+    given = tomllib.loads(configured(reader, page(link)))
+    assert given["site"].get("privacy_policy", "") == found
