@@ -20,7 +20,7 @@ import hypothesis
 import pytest
 
 from tests import sharing
-from tests.tracing import FirstCases
+from tests.tracing import ChosenRuns
 
 # Browser modules are not imported here: most tests need no browser, and the machine may not have one.
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def is_loopback(address: object) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Restore SIGINT: a shell's background jobs ignore it, and the servers of the tests would inherit that."""
-    config.pluginmanager.register(FirstCases())
+    config.pluginmanager.register(ChosenRuns())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

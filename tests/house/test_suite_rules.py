@@ -64,17 +64,27 @@ def test_loopback_is_open(address: object) -> None:
 
 
 def test_the_first_cases_of_a_test_function_are_traced(tmp_path: Path) -> None:
-    """Coverage includes the code of the first cases and of the next test, but not code that only later cases run."""
+    """
+    Coverage includes the code of the first cases and of the next test, but not code that only later cases run.
+
+    It includes the code that Hypothesis runs, although Hypothesis itself is not traced.
+    """
     room = tmp_path / "tests" / "house"
     room.mkdir(parents=True)
     ways = range(tracing.TRACED + 3)
-    lines = ["def go(way):", *(f"    if way == {way}: return {way}" for way in ways), "def last(): return 0"]
+    lines = [
+        "def go(way):",
+        *(f"    if way == {way}: return {way}" for way in ways),
+        "def last(): return 0",
+        "def example(): return 1",
+    ]
     (tmp_path / "ways.py").write_text("\n".join(lines).replace(": return", ":\n        return"), encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n", encoding="utf-8")
     (room / "test_ways.py").write_text(
-        f"import pytest, ways\n"
+        f"import hypothesis, pytest, ways\n"
         f"@pytest.mark.parametrize('way', range({len(ways)}))\ndef test_way(way): assert ways.go(way) == way\n"
+        "@hypothesis.given(hypothesis.strategies.just(1))\ndef test_example(one): assert ways.example() == one\n"
         "def test_last(): assert ways.last() == 0\n",
         encoding="utf-8",
     )
