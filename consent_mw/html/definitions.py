@@ -6,6 +6,15 @@ call it from another one. If the first script is held, the call fails, or is
 lost if the caller first checks that the function exists. :func:`defined_in`
 finds such functions, so that calls can be queued until the script may run.
 
+Many scripts make their globals in a function that is called at once:
+
+- what it returns becomes a global (``app = (function () { return { go: go }; })()``),
+- or what it constructs (``app = new function () { this.go = ... }``),
+- or the window is one of its parameters (``(function (w) { w.app = ... })(window)``).
+
+Such a function is called an enclosure here. Its inner functions are collected by their names in it; their paths from
+the window are known when the enclosure ends.
+
 A vendor's snippet takes the name of its global as an argument, and some sites
 choose another name. :func:`renamed_in` finds it.
 """
@@ -15,7 +24,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 
 from consent_mw.html.javascript import Lexer
 
@@ -33,8 +45,11 @@ _TOKEN = re.compile(
       | (?<![\w$.])(?:
             (?>(?P<async>async\s++)?) function\s*+\*?+\s*+ (?>(?P<name>{_NAME})?) \s*+\((?P<inputs>{_INPUTS})\)\s*+\{{
           | class\s++ (?P<class>{_NAME}) [^{{}}]{{0,200}}+ \{{
-          | return\b (?: \s*+ (?: (?P<promise>(?:new\s++Promise|Promise|import|fetch)\b) | (?P<value>(?=[^\s;}}])) ) )?
+          | return\s*+ (?P<returned>\{{)
+          | return\b (?: \s*+ (?: (?P<promise>(?:new\s++Promise|Promise|import|fetch)\b)
+                | (?P<value>(?P<returns>{_NAME}(?=\s*+[;}}])) | (?=[^\s;}}])) ) )?
           | (?P<path>{_NAME}(?>(?:\.{_NAME})*)) \s*+=\s*+ (?:
+                (?>(?P<new>new\s++)?) (?>(?:\(\s*+(?=function\b|async\b|\(|{_NAME}\s*+=>))?)
                 (?>(?P<set_async>async\s++)?) (?:
                     function\s*+[\w$]*+\s*+ \((?P<set_inputs>{_INPUTS})\)
                   | (?:\((?P<arrow_inputs>{_INPUTS})\)|(?P<arrow_input>{_NAME})) \s*+=> )
@@ -48,8 +63,15 @@ _TOKEN = re.compile(
       | (?>(?P<arrow>=>\s*+)?) \{{""",
     re.VERBOSE | re.ASCII,
 )
+#: A member of an object whose value is a name: ``go`` or ``go: start``.
+_REFERENCE = re.compile(rf"(?<![\w$.:])({_NAME})\s*+(?::\s*+({_NAME})\s*+)?+(?=[,}}]|\Z)", re.ASCII)
+#: The call of the function that ended here, with its arguments.
+_CALLED = re.compile(r"\s*+(?:\)\s*+)?\(([^()]{0,200}+)", re.ASCII)
+#: In place of the name of an object that is returned where it is made.
+_RETURNED = "return"
 #: Statements with a block that look like methods.
 _STATEMENTS = frozenset(["catch", "for", "if", "switch", "while", "with"])
+_WINDOW = frozenset(["window", "self", "globalThis", "this"])
 _THE_WINDOW = re.compile(r"(?:window|self|globalThis)\.")
 #: Names that are not globals of a script: objects and event handlers of the browser, libraries, prototypes.
 _NO_GLOBAL = re.compile(
@@ -95,6 +117,46 @@ class _Block:
     #: The path of the object or class whose functions the block contains.
     owner: str = ""
     is_class: bool = False
+    #: The name of the function or object in its enclosure, and that of the object whose functions the block contains.
+    local: str = ""
+    local_owner: str = ""
+    #: The facts about a function that may be an enclosure.
+    enclosure: _Enclosure | None = None
+
+
+@dataclass(slots=True)
+class _Enclosure:
+    """What is known about a function that may be called where it is defined."""
+
+    inputs: str
+    #: Whether it constructs an object.
+    is_new: bool
+    functions: dict[str, _Block] = field(default_factory=dict)
+    #: The members of the object that it returns, each with a name of the enclosure.
+    members: dict[str, str] = field(default_factory=dict)
+
+    def paths(self, path: str, arguments: str | None) -> Iterator[_Block]:
+        """
+        Yield the inner functions that can be reached from the window, with their paths.
+
+        Args:
+            path: The path from the window to what the enclosure returns or constructs; empty if it is not kept.
+            arguments: The code of the arguments of its call; None if it is constructed without arguments.
+        """
+        results = {_RETURNED, self.members.get(""), "this" if self.is_new else None}
+        passed = [one.strip() for one in (arguments or "").split(",")]
+        windows = [
+            name.strip() for name, given in zip(self.inputs.split(","), passed, strict=False) if given in _WINDOW
+        ]
+        for local, block in self.functions.items():
+            first, _, rest = local.partition(".")
+            if rest and first in windows and not _NO_GLOBAL.match(rest):
+                yield replace(block, path=rest)
+            elif path and rest and first in results:
+                yield replace(block, path=f"{path}.{rest}")
+        for member, local in self.members.items():
+            if path and member and local in self.functions:
+                yield replace(self.functions[local], path=f"{path}.{member}")
 
 
 def defined_in(code: str) -> tuple[str, ...]:
@@ -142,47 +204,106 @@ def _functions(code: str) -> Iterator[_Block]:
     """Yield the functions and objects that can be reached from the window, in the order in which they end."""
     blocks: list[_Block] = []
     functions: list[_Block] = []
+    at = 0
     for token in _TOKEN.finditer(code):
         said = token.groupdict()
+        if blocks and blocks[-1].local_owner == _RETURNED:
+            _note_references(functions, code, at, token.start())
+        at = token.end()
         if said["close"]:
-            ended = blocks.pop() if blocks else _Block()
-            if ended.is_function:
-                functions.pop()
-                if functions and ended.leaves:
-                    functions[-1].leaves = True
-            if ended.path or (ended.owner and not ended.is_class):
-                yield ended
+            yield from _ended(blocks, functions, code, at)
         elif token.group().endswith("{"):
-            blocks.append(_opened(said, blocks))
+            blocks.append(_opened(said, blocks, functions))
             functions += [blocks[-1]] if blocks[-1].is_function else []
         elif functions:
-            inner = functions[-1]
-            inner.has_inputs = inner.has_inputs or said["arguments"] is not None
-            inner.leaves = inner.leaves or said["leaves"] is not None
-            inner.gives_promise = inner.gives_promise or said["promise"] is not None
-            inner.gives_value = inner.gives_value or said["value"] is not None
+            _note_statement(functions[-1], said)
 
 
-def _opened(said: dict[str, str | None], blocks: list[_Block]) -> _Block:
+def _note_references(functions: list[_Block], code: str, start: int, end: int) -> None:
+    """Note the members of a returned object that stand in a piece of code, and whose values are names."""
+    enclosure = functions[-1].enclosure if functions else None
+    if enclosure is not None:
+        for member, name in _REFERENCE.findall(code[start:end]):
+            enclosure.members[member] = name or member
+
+
+def _note_statement(inner: _Block, said: Mapping[str, str | None]) -> None:
+    """Note what a statement says about the function that contains it."""
+    inner.has_inputs = inner.has_inputs or said["arguments"] is not None
+    inner.leaves = inner.leaves or said["leaves"] is not None
+    inner.gives_promise = inner.gives_promise or said["promise"] is not None
+    inner.gives_value = inner.gives_value or said["value"] is not None
+    if said["returns"] and inner.enclosure is not None:
+        inner.enclosure.members[""] = said["returns"]
+
+
+def _ended(blocks: list[_Block], functions: list[_Block], code: str, at: int) -> Iterator[_Block]:
+    """Close a block, and yield what can be reached through it; its code ends before ``at``."""
+    ended = blocks.pop() if blocks else _Block()
+    if ended.is_function:
+        functions.pop()
+        if functions:
+            functions[-1].leaves = functions[-1].leaves or ended.leaves
+    outer = functions[-1].enclosure if functions else None
+    if outer is not None and ended.local and ended.is_function:
+        outer.functions.setdefault(ended.local, ended)
+    if ended.enclosure is not None:
+        called = _CALLED.match(code, at)
+        if called or ended.enclosure.is_new:
+            yield from ended.enclosure.paths(ended.path, called and called.group(1))
+            return
+    if ended.path or (ended.owner and not ended.is_class):
+        yield ended
+
+
+def _opened(said: Mapping[str, str | None], blocks: list[_Block], functions: list[_Block]) -> _Block:
     """Return the block that a token opens."""
     outermost = not blocks
     if said["class"]:
         return _Block(owner=said["class"] if outermost else "", is_class=True)
+    if said["returned"]:
+        if functions:
+            functions[-1].gives_value = True
+        return _Block(local_owner=_RETURNED)
     if said["path"]:
-        path = _global(said["path"], outermost)
-        if said["object"]:
-            return _Block(owner=path)
-        inputs = said["set_inputs"] or said["arrow_inputs"] or said["arrow_input"]
-        return _function(path, inputs, said["set_async"])
+        return _assigned(said, outermost)
     if said["method"] and said["method"] not in _STATEMENTS:
-        owner = blocks[-1] if blocks else _Block()
-        path = _path_of_method(owner, said["method"], is_static=bool(said["static"]))
-        made = _function(path, said["method_inputs"], said["method_async"] or said["value_async"])
-        made.is_instance = owner.is_class and not said["static"]
-        return made
+        return _method(said, blocks[-1] if blocks else _Block())
     if said["inputs"] is not None:
-        return _function(said["name"] or "" if outermost else "", said["inputs"], said["async"])
+        name = said["name"] or ""
+        made = _function(name if outermost else "", said["inputs"], said["async"])
+        made.local = name
+        if not name and not functions:
+            made.enclosure = _Enclosure(said["inputs"], is_new=False)
+        return made
     return _Block(is_function=said["arrow"] is not None)
+
+
+def _assigned(said: Mapping[str, str | None], outermost: bool) -> _Block:
+    """Return the block of a function or an object that is assigned to a path."""
+    local = said["path"] or ""
+    path = _global(local, outermost)
+    if said["object"]:
+        return _Block(owner=path, local_owner=local)
+    inputs = said["set_inputs"] or said["arrow_inputs"] or said["arrow_input"] or ""
+    made = _function(path, inputs, said["set_async"])
+    made.local = local
+    if path:
+        made.enclosure = _Enclosure(inputs, is_new=said["new"] is not None)
+    return made
+
+
+def _method(said: Mapping[str, str | None], owner: _Block) -> _Block:
+    """Return the block of a method in an object or a class."""
+    name = said["method"] or ""
+    made = _function(
+        _path_of_method(owner, name, is_static=bool(said["static"])),
+        said["method_inputs"],
+        said["method_async"] or said["value_async"],
+    )
+    made.is_instance = owner.is_class and not said["static"]
+    made.local = f"{owner.local_owner}.{name}" if owner.local_owner else ""
+    return made
 
 
 def _path_of_method(owner: _Block, name: str, *, is_static: bool) -> str:

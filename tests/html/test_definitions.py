@@ -44,6 +44,29 @@ FOUND = {
         "window.onload = function(){}; document.x = function(){}; A.prototype.b = () => {}",
         (),
     ),
+    "what an enclosure returns": (
+        "window.a = {}; a.b = (function(x){ x(); return { on: function(y){ if (y) { z() } }, off(){ z() } } })(c);"
+        "var d = function(){ return { go: function(x){} } }()",
+        ("a{}", "+a.b.on", "?a.b.off", "+d.go"),
+    ),
+    "what an enclosure returns by name": (
+        "const a = (() => { const go = x => { y(x) }, id = () => { return 1 }; return { go, id, end: stop, at: 5 };"
+        " function stop(){} })()",
+        ("+a.go", "?a.end"),
+    ),
+    "an object that an enclosure fills": (
+        "var a = (function(){ var it = { on(x){} }; it.off = function(){}; other.no = function(){}; return it })()",
+        ("+a.on", "?a.off"),
+    ),
+    "what an enclosure constructs": ("var a = new function(){ this.go = function(x){} }", ("+a.go",)),
+    "the window as a parameter": (
+        "!function(w, d){ w.a = { go(x){} }; w.hit = () => {}; d.b = function(){} }(window, document)",
+        ("+a.go", "?hit"),
+    ),
+    "functions that are not called where they are": (
+        "var a = (function(x){}); var b = ((x) => { return { no(){} } }); c = (x, y) => {}; d = (x) => {}",
+        ("+a", "+c", "+d"),
+    ),
     "blocks": ("if (x) { y() } for (a of b) { c() } while (x) { z() }", ()),
     "no end": ("function a(){ if (b) {", ()),
     "a text without an end": ("function a(){ ' }", ()),
@@ -59,7 +82,27 @@ def test_what_a_script_defines_for_others_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["/(", "'\\", "/*", "(/[", ";", "{", "`", '"', "/", "x=/\\", "a={", "a=>{", "a.b", "a(", "}"]
+    "piece",
+    [
+        "/(",
+        "'\\",
+        "/*",
+        "return{a,",
+        "a=(function(){",
+        "}(",
+        "(/[",
+        ";",
+        "{",
+        "`",
+        '"',
+        "/",
+        "x=/\\",
+        "a={",
+        "a=>{",
+        "a.b",
+        "a(",
+        "}",
+    ],
 )
 def test_the_search_is_linear(piece: str) -> None:
     """Twice the text takes about twice the time, whatever is repeated in it."""

@@ -106,6 +106,12 @@ class ChromiumSession:
         self._lane = lane
         self._page = page
         self._quiet = quiet
+        #: The errors that scripts of the page did not catch, each with its first line.
+        self.page_errors: list[str] = []
+        self._listen()
+
+    def _listen(self) -> None:
+        self._page.on("pageerror", lambda error: self.page_errors.append(str(error).partition("\n")[0]))
 
     def open(self, url: str) -> None:
         """See :class:`~tests.browser.harness.engines.Session`."""
@@ -127,6 +133,7 @@ class ChromiumSession:
                 self._engine.run(self._page.close())
                 self._lane.settle(self._quiet)
                 self._page = self._engine.run(context.new_page())
+                self._listen()
             else:
                 return
 
@@ -136,6 +143,15 @@ class ChromiumSession:
         self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
         heard(self._lane, selector, mark)
         self._rest()
+
+    def press(self, selector: str, quiet: float) -> bool:
+        """Press Enter on an element, whatever lies over it; return whether it could be done."""
+        try:
+            self._engine.run(self._page.locator(selector).first.press("Enter", timeout=5000, no_wait_after=True))
+        except Error:
+            return False
+        self._lane.settle(quiet)
+        return True
 
     def click_inside(self, frame: str, selector: str) -> None:
         """Click an element of the document in a frame, and wait as after any click."""

@@ -40,6 +40,10 @@ class Wrapped:
 
         return app
 
+    def close(self) -> None:
+        """Stop the middleware's threads and close its records."""
+        self._middleware.close()
+
 
 _SITE = "tests.site"
 
