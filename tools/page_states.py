@@ -224,7 +224,6 @@ def findings(page: Compared, state: str) -> Iterator[tuple[str, str]]:
         # A page without a service that needs consent has no banner.
         yield "not reached" if page.trackers else "nothing to ask", ""
         return
-    granted = state in ("accepting", "accepted")
     yield from (("tracker", url) for url in page.claimed(seen["asked"]))
     yield from (("new error", error) for error in page.new_errors(seen))
     if state == "accepted":
@@ -234,9 +233,8 @@ def findings(page: Compared, state: str) -> Iterator[tuple[str, str]]:
         yield from (("lost", url) for url in page.lost(seen, before))
     elif state == "undecided":
         yield from (("lost", url) for url in page.lost(seen, page.state("undecided again")))
-    elif not granted or state == "accepted":
-        if state != "refusing":
-            yield from (("lost", url) for url in page.lost(seen))
+    elif state in ("refused", "accepted"):
+        yield from (("lost", url) for url in page.lost(seen))
 
 
 def told(rows: list[Mapping[str, object]]) -> None:

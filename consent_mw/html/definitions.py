@@ -49,22 +49,26 @@ _TOKEN = re.compile(
           | return\b (?: \s*+ (?: (?P<promise>(?:new\s++Promise|Promise|import|fetch)\b)
                 | (?P<value>(?P<returns>{_NAME}(?=\s*+[;}}])) | (?=[^\s;}}])) ) )?
           | (?P<path>{_NAME}(?>(?:\.{_NAME})*)) \s*+=\s*+ (?:
+                (?>(?:{_NAME}(?>(?:\.{_NAME})*)\s*+\|\|\s*+)?)
                 (?>(?P<new>new\s++)?) (?>(?:\(\s*+(?=function\b|async\b|\(|{_NAME}\s*+=>))?)
                 (?>(?P<set_async>async\s++)?) (?:
                     function\s*+[\w$]*+\s*+ \((?P<set_inputs>{_INPUTS})\)
                   | (?:\((?P<arrow_inputs>{_INPUTS})\)|(?P<arrow_input>{_NAME})) \s*+=> )
                 \s*+\{{
-              | (?P<object>(?>(?:{_NAME}(?>(?:\.{_NAME})*)\s*+\|\|\s*+)?)\{{) )
+              | (?P<object>(?>(?:{_NAME}(?>(?:\.{_NAME})*)\s*+\|\|\s*+)?)\{{)
+              | (?P<list>{_NAME}(?>(?:\.{_NAME})*)\s*+\|\|\s*+\[\s*+\]) )
           | (?>(?P<static>static\s++)?) (?>(?P<method_async>async\s++)?) (?P<method>{_NAME}) \s*+
             (?>(?: :\s*+ (?>(?P<value_async>async\s++)?) (?>(?:function\s*+[\w$]*+\s*+)?) )?)
             \((?P<method_inputs>{_INPUTS})\) \s*+(?>(?:=>\s*+)?) \{{ )
       | (?P<arguments>(?<![\w$.])arguments\b)
       | (?P<leaves>(?<![\w$])location\b | (?<![\w$.])(?>(?:window\.)?)open\s*+\( | \.submit\s*+\()
-      | (?>(?P<arrow>=>\s*+)?) \{{""",
+      | (?>(?:(?P<arrow>=>\s*+)|(?P<last>,\s*+))?) \{{""",
     re.VERBOSE | re.ASCII,
 )
 #: A member of an object whose value is a name: ``go`` or ``go: start``.
 _REFERENCE = re.compile(rf"(?<![\w$.:])({_NAME})\s*+(?::\s*+({_NAME})\s*+)?+(?=[,}}]|\Z)", re.ASCII)
+#: The end of a function that returns its last name: ``return a.b = 1, a}``.
+_LAST_NAME = re.compile(rf",\s*+({_NAME})\s*+;?\s*+\}}\Z", re.ASCII)
 #: The call of the function that ended here, with its arguments.
 _CALLED = re.compile(r"\s*+(?:\)\s*+)?\(([^()]{0,200}+)", re.ASCII)
 #: In place of the name of an object that is returned where it is made.
@@ -117,6 +121,8 @@ class _Block:
     #: The path of the object or class whose functions the block contains.
     owner: str = ""
     is_class: bool = False
+    #: It is no block, but a list that may exist already: a queue.
+    is_list: bool = False
     #: The name of the function or object in its enclosure, and that of the object whose functions the block contains.
     local: str = ""
     local_owner: str = ""
@@ -161,11 +167,12 @@ class _Enclosure:
 
 def defined_in(code: str) -> tuple[str, ...]:
     """
-    Return the global functions and objects that a classic script defines, in the notation of ``static/queue.js``.
+    Return the globals that a classic script defines for others, in the notation of ``static/queue.js``.
 
     A function has a plus sign before its path. A function without parameters has a question mark instead: it sets
     something up, and its call is replayed at most once. A function that returns a promise is listed with the methods of
-    the promise. An object, to which other code may add settings, has braces after its path.
+    the promise. An object, to which other code may add settings, has braces after its path. A list that may exist
+    before the script (``a = a || []``) has brackets.
 
     Functions that no queue can replace are left out: those that return other values, and those that navigate. If such a
     call fails, the browser itself follows the link or submits the form.
@@ -179,8 +186,8 @@ def defined_in(code: str) -> tuple[str, ...]:
         if found.leaves or (found.gives_value and not found.gives_promise) or count >= _MOST:
             continue
         count += 1
-        if found.owner:
-            words[f"{found.owner}{{}}"] = None
+        if found.owner or found.is_list:
+            words[f"{found.owner}{{}}" if found.owner else f"{found.path}[]"] = None
             continue
         # A class may construct several instances, and each of them may be used more than once.
         many = found.has_inputs or found.is_instance
@@ -215,6 +222,8 @@ def _functions(code: str) -> Iterator[_Block]:
         elif token.group().endswith("{"):
             blocks.append(_opened(said, blocks, functions))
             functions += [blocks[-1]] if blocks[-1].is_function else []
+        elif said["list"]:
+            yield from _listed(said["path"] or "", outermost=not blocks, functions=functions)
         elif functions:
             _note_statement(functions[-1], said)
 
@@ -250,10 +259,21 @@ def _ended(blocks: list[_Block], functions: list[_Block], code: str, at: int) ->
     if ended.enclosure is not None:
         called = _CALLED.match(code, at)
         if called or ended.enclosure.is_new:
+            if ended.gives_value and (last := _LAST_NAME.search(code, max(0, at - 60), at)):
+                ended.enclosure.members.setdefault("", last.group(1))
             yield from ended.enclosure.paths(ended.path, called and called.group(1))
             return
     if ended.path or (ended.owner and not ended.is_class):
         yield ended
+
+
+def _listed(local: str, *, outermost: bool, functions: list[_Block]) -> Iterator[_Block]:
+    """Yield a list that is assigned to a path, if it can be reached from the window."""
+    made = _Block(_global(local, outermost), is_list=True, local=local)
+    if made.path:
+        yield made
+    elif functions and (enclosure := functions[-1].enclosure) is not None:
+        enclosure.functions.setdefault(local, made)
 
 
 def _opened(said: Mapping[str, str | None], blocks: list[_Block], functions: list[_Block]) -> _Block:
@@ -261,7 +281,7 @@ def _opened(said: Mapping[str, str | None], blocks: list[_Block], functions: lis
     outermost = not blocks
     if said["class"]:
         return _Block(owner=said["class"] if outermost else "", is_class=True)
-    if said["returned"]:
+    if said["returned"] or (said["last"] and functions and blocks[-1] is functions[-1] and blocks[-1].gives_value):
         if functions:
             functions[-1].gives_value = True
         return _Block(local_owner=_RETURNED)

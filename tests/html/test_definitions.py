@@ -46,13 +46,18 @@ FOUND = {
     ),
     "what an enclosure returns": (
         "window.a = {}; a.b = (function(x){ x(); return { on: function(y){ if (y) { z() } }, off(){ z() } } })(c);"
-        "var d = function(){ return { go: function(x){} } }()",
-        ("a{}", "+a.b.on", "?a.b.off", "+d.go"),
+        "var d = function(){ return { go: function(x){} } }(); e = e || function(){ return { go(){} } }()",
+        ("a{}", "+a.b.on", "?a.b.off", "+d.go", "?e.go"),
     ),
     "what an enclosure returns by name": (
         "const a = (() => { const go = x => { y(x) }, id = () => { return 1 }; return { go, id, end: stop, at: 5 };"
         " function stop(){} })()",
         ("+a.go", "?a.end"),
+    ),
+    "what a minified enclosure returns": (
+        "var a=function(){function c(x){}return on('load',(function(){x()}),!1),{go:c,off:function(x){}}}();"
+        "b=function(){var e={};return e.go=function(x){},e.n=1,e}()",
+        ("+a.off", "+a.go", "+b.go"),
     ),
     "an object that an enclosure fills": (
         "var a = (function(){ var it = { on(x){} }; it.off = function(){}; other.no = function(){}; return it })()",
@@ -62,6 +67,12 @@ FOUND = {
     "the window as a parameter": (
         "!function(w, d){ w.a = { go(x){} }; w.hit = () => {}; d.b = function(){} }(window, document)",
         ("+a.go", "?hit"),
+    ),
+    "queues": (
+        "window.a = window.a || []; var b = b || [ ], no = [];"
+        "(function(w){ w.c = w.c||[]; d.e = d.e || [] })(window);"
+        "function f(){ var g = g || []; window.h = window.h || [] }",
+        ("a[]", "b[]", "c[]", "h[]", "?f"),
     ),
     "functions that are not called where they are": (
         "var a = (function(x){}); var b = ((x) => { return { no(){} } }); c = (x, y) => {}; d = (x) => {}",
