@@ -125,13 +125,14 @@
     (rules[name] = known || []).push(...calls.map(words => [words, answer]));
     if (known) return;
     let now = w[name];
-    const define = () => Object.defineProperty(w, name, { configurable: true, enumerable: true, get: () => now, set(next) {
+    // What a script of the page has declared (`var dataLayer`) cannot become an accessor: only its value is dressed.
+    const define = () => Reflect.defineProperty(w, name, { configurable: true, get: () => now, set(next) {
       const before = now;
       if (next === now) return;
       now = dress(name, next);
       define();
       renewed && next && !next.cmw && renewed(next, before)
-    } });
+    } }) || (w[name] = now);
     now = dress(name, now, renewed);
     define()
   };
