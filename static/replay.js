@@ -182,7 +182,8 @@ const queues = (() => {
       due.forEach(stub => { stub.open = true; });
       const place = el.previousSibling;
       if (queue().calls.includes(place)) replay(due, place);
-      due.forEach(take);
+      // What is inside an object of ours first, so that adopt() does not copy it.
+      [...due].reverse().forEach(take);
       return (script, inline) => {
         if (inline) {
           adopt(due);
