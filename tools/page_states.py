@@ -4,10 +4,10 @@ Compare saved pages in Chromium with themselves behind the middleware, in every 
     python -m tools.page_states visit OUT.jsonl [--every N] [--from K] [--width W]
     python -m tools.page_states sum OUT.jsonl...
 
-``visit`` loads each page with JavaScript on: bare twice, and as a site with default settings that was sent twice
-before, so that it has learned its services and the guard is in the page. Two visitors come: one refuses and loads the
-page again, the other accepts and loads it again. They press the buttons of the banner. The requests and the uncaught
-errors of each state are written as one line of JSON per page.
+``visit`` loads each page with JavaScript on: bare twice, the second time with a key pressed in it, and as a site with
+default settings that was sent twice before, so that it has learned its services and the guard is in the page. Two
+visitors come: one refuses and loads the page again, the other accepts and loads it again. They press the buttons of the
+banner. The requests and the uncaught errors of each state are written as one line of JSON per page.
 
 ``sum`` prints for each state how many requests to services that need consent were made, how many page errors there
 were that neither visit to the bare page had, and how many other requests, made by both visits to the bare page, were
@@ -62,6 +62,8 @@ PAGES_BEFORE = 2
 #: Seconds without a request after which a page is at rest; longer after a choice, which runs scripts in order.
 QUIET, QUIET_CHOICE = 0.25, 0.8
 _DIGITS = re.compile(r"\d+")
+#: What Chromium puts before a mistake in a script that another script inserts.
+_INSERTED = re.compile(r"^Failed to execute '\w+' on '\w+': ")
 
 Seen = dict[str, list[str]]
 
@@ -94,6 +96,13 @@ class Visitor:
         with suppress(TimeoutError):
             self._lane.settle(QUIET_CHOICE, limit=8)
         return self._seen()
+
+    def touch(self) -> list[str]:
+        """Press a key in the page, as who answers does: scripts may wait for it. Return the errors that follow."""
+        self._begin()
+        with suppress(TimeoutError):
+            self._session.press("body", QUIET_CHOICE)
+        return list(self._session.page_errors)
 
     def _begin(self) -> None:
         self._mark = self._lane.mark()
@@ -152,10 +161,13 @@ class Visits:
     def _bare(self, page: SavedPage, site: WSGIApplication) -> list[Seen]:
         """Return what two visits to the bare page saw."""
         seen = []
-        for _ in range(2):
+        for again in (False, True):
             with self._proxy.lane() as lane, self._engine.session(lane, scripts=True) as session:
                 lane.serve(page.host, site)
-                seen.append(Visitor(session, lane, page).load())
+                visitor = Visitor(session, lane, page)
+                seen.append(visitor.load())
+                if again:
+                    seen[-1]["errors"] += visitor.touch()
         return seen
 
 
@@ -176,6 +188,10 @@ def visit(out: Path, pages: Iterable[SavedPage], width: int) -> None:
         engine.close()
 
 
+def _kind(error: str) -> str:
+    return _DIGITS.sub("0", _INSERTED.sub("", error))
+
+
 class Compared:
     """What the rows of the file say about one page."""
 
@@ -184,7 +200,7 @@ class Compared:
         self._matcher = matcher
         self._address = resolve(str(row["url"]), Url("https", "", "/"))
         self._bare: list[Seen] = row["bare"]  # type: ignore[assignment]
-        self.known = {_DIGITS.sub("0", error) for seen in self._bare for error in seen["errors"]}
+        self.known = {_kind(error) for seen in self._bare for error in seen["errors"]}
 
     def state(self, state: str) -> Seen | None:
         """Return what was seen in a state, if it was reached."""
@@ -205,7 +221,7 @@ class Compared:
 
     def new_errors(self, seen: Seen) -> list[str]:
         """Return the errors that neither visit to the bare page had."""
-        return [error for error in seen["errors"] if _DIGITS.sub("0", error) not in self.known]
+        return [error for error in seen["errors"] if _kind(error) not in self.known]
 
     def lost(self, seen: Seen, again: Seen | None = None, *, trackers: bool = False) -> list[str]:
         """Return what both bare visits asked for and this one did not; ``trackers`` alone, or all others."""
