@@ -68,9 +68,20 @@ def records() -> None:
 # -- ledger
 
 
+def _hash(text: str) -> str:
+    """Return the hash of a seal as the option has it, in small letters; raises a usage error if it is none."""
+    if text and not re.fullmatch("[0-9a-f]{64}", text.lower()):
+        raise click.BadParameter(f"{text!r} is not a head: it has 64 of the characters 0-9 and a-f.")
+    return text.lower()
+
+
 @ledger.command()
 @click.option(
-    "--head", metavar="HASH", default="", help="A head that was recorded earlier: it must still be in the chain."
+    "--head",
+    metavar="HASH",
+    default="",
+    callback=lambda context, parameter, value: _hash(value),
+    help="A head that was recorded earlier: it must still be in the chain.",
 )
 @click.option("--without-keys", is_flag=True, help="Check only the chain, if you do not have the site's keys.")
 @click.option("--retired-keys", metavar="VARIABLE", help="An environment variable with keys that no longer sign.")

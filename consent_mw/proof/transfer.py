@@ -188,10 +188,15 @@ def backup_file(path: str, to: str) -> None:
     """
     try:
         os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it contains receipts
+    except FileExistsError:
+        raise RecordsError(f"{to} already exists, and a backup overwrites nothing: choose another name.") from None
+    except OSError as error:
+        raise RecordsError(f"{to} cannot be written: {error.strerror or type(error).__name__}.") from None
+    try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source, closing(sqlite3.connect(to)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-    except FileExistsError:
-        raise RecordsError(f"{to} already exists, and a backup overwrites nothing: choose another name.") from None
-    except (OSError, sqlite3.Error) as error:
-        raise RecordsError(f"{to} cannot be written as a copy of {path}: {error}.") from None
+    except sqlite3.Error as error:
+        os.unlink(to)
+        remedy = "It has to be a ledger's SQLite file, and the copy needs as much room."
+        raise RecordsError(f"{path} cannot be copied: {error}. {remedy}") from None

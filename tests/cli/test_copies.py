@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw.errors import RecordsError
+from consent_mw.proof.transfer import backup_file
 from consent_mw.proof.verifying import verify
 from consent_mw.records import open_records
 from tests.cli.conftest import Run
@@ -38,6 +40,21 @@ def test_a_backup_is_a_whole_ledger(run: Run, book: Book, tmp_path: Path) -> Non
     assert found(copy, book) == book.verify()
     again = run("ledger", "backup", str(copy))
     assert (again.code, "overwrites nothing" in again.err) == (2, True)
+
+
+def test_a_file_that_is_no_ledger_is_not_restored(run: Run, book: Book, tmp_path: Path) -> None:
+    """The message names the file and not a copy of it; a copy that failed leaves nothing behind."""
+    (tmp_path / "other.bin").write_bytes(b"\xff no database" * 99)
+    done = run("ledger", "restore", str(tmp_path / "other.bin"), "--yes")
+    assert (done.code, done.err.startswith(f"{tmp_path}/other.bin cannot be copied: file is not")) == (2, True)
+    with pytest.raises(RecordsError, match="cannot be copied"):
+        backup_file(str(tmp_path / "other.bin"), str(tmp_path / "copy.db"))
+    nowhere = run("ledger", "backup", str(tmp_path / "none" / "copy.db"))
+    assert (nowhere.code, nowhere.err) == (
+        2,
+        f"{tmp_path}/none/copy.db cannot be written: No such file or directory.\n",
+    )
+    assert not (tmp_path / "copy.db").exists()
 
 
 def test_a_restore_brings_back_what_was_and_no_erased_record(run: Run, book: Book, tmp_path: Path) -> None:

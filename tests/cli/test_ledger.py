@@ -110,6 +110,13 @@ def test_verify_misses_a_head_that_was_noted(run: Run, book: Book) -> None:
     assert (done.code, "chain cut short" in done.out) == (1, True)
 
 
+@pytest.mark.parametrize("head", ["zz", "0" * 63, "0" * 65, "g" * 64])
+def test_a_head_that_is_no_hash_is_a_mistake_of_the_command(run: Run, head: str) -> None:
+    """A slip of the pen is not reported as a chain that was cut short."""
+    done = run("ledger", "verify", "--head", head)
+    assert (done.code, "is not a head" in done.err) == (2, True)
+
+
 def test_verify_tells_a_key_that_is_gone(run: Run, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """With other keys the signatures do not hold, and without any the chain still can be followed."""
     monkeypatch.setenv("CONSENT_KEYS", "another-key-that-is-long-enough-for-all")
