@@ -52,6 +52,7 @@ from consent_mw.engine.wordings import WordingDraw
 from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
+from consent_mw.html.state import named_in
 from consent_mw.http.caching import CachePlan
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -452,6 +453,16 @@ class PageView(View):
         guard = self._learn(place, frozenset(ids)) if self._unguarded else b""
         page = self._page(self._now(), place)
         return guard + self._parts.prepared.queues.markup(page, ids, code.decode("utf-8", "replace"))
+
+    def look(self, chunk: bytes, host: str) -> None:
+        """Let the site learn services whose addresses the page has as data, before the guard is sent."""
+        if not self._base.learning:
+            return
+        optional, policy = self._now().optional, self.hold_policy
+        # A guard that is sent anyway also knows the most common trackers.
+        named = named_in(chunk, policy.matcher, host, policy.allowed | optional, trackers=not optional)
+        if named:
+            self._parts.growing.saw(named)
 
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return the guard, if it is missing, before a script from whose data embeds of these services may be made."""

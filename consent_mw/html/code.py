@@ -132,7 +132,7 @@ _PARENTHESES = re.compile(rb"[()]")
 #: The purposes of visible services.
 _SHOWN = frozenset({"embeds", "preferences"})
 #: The addresses of embeds, in contrast to links such as those to a channel or a profile.
-_EMBED = re.compile(r"\b(?:embed|player|iframe|widget)", re.I)
+EMBED = re.compile(r"\b(?:embed|player|iframe|widget)", re.I)
 #: Words in and around calls that do not count as the site's own code.
 _COMMON_WORDS = frozenset(
     b"arguments catch const Date document else e false function globalThis if js let new null push return self strict"
@@ -166,6 +166,11 @@ class _Address(NamedTuple):
     ids: Ids
     #: Its host and path; empty for a quoted host or an encoded text.
     where: str
+
+
+def is_shown(service: Service) -> bool:
+    """Return whether a service is a visible embed: videos, maps, pictures."""
+    return not service.tracker and _SHOWN.issuperset(service.purposes)
 
 
 def _encoded(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -261,11 +266,6 @@ class CodeMatcher:
                 found = self._made(self._source.signatures_beginning(letters)) + found
             self._found.by_beginning[letters] = found
         return found
-
-    def _is_shown(self, id_: str) -> bool:
-        """Whether a service is a visible embed: videos, maps, pictures."""
-        service = self._services[id_]
-        return not service.tracker and _SHOWN.issuperset(service.purposes)
 
     def _queues_of(self, id_: str) -> frozenset[bytes]:
         """Return the globals that queues replace while the service is held."""
@@ -409,7 +409,9 @@ class CodeMatcher:
         loads: set[str] = set()
         for address in addresses if asking else ():
             if (asks or is_asked_for(address.place)) and not reading.is_dead(address.place):
-                loads.update(id_ for id_ in address.ids if not self._is_shown(id_) or self._is_loaded(reading, address))
+                loads.update(
+                    id_ for id_ in address.ids if not is_shown(self._services[id_]) or self._is_loaded(reading, address)
+                )
         ids, calls = set(loads), set[str]()
         brings = asks and any(map(reading.is_code, bringing))
         by_service: dict[str, list[Signature]] = {}
@@ -433,8 +435,8 @@ class CodeMatcher:
 
     def _named_embeds(self, addresses: Iterable[_Address], ids: set[str]) -> Ids:
         """Return the visible services that the addresses of embeds belong to, without those in ``ids``."""
-        named = {id_ for address in addresses if _EMBED.search(address.where) for id_ in address.ids}
-        return tuple(sorted(id_ for id_ in named - ids if self._is_shown(id_)))
+        named = {id_ for address in addresses if EMBED.search(address.where) for id_ in address.ids}
+        return tuple(sorted(id_ for id_ in named - ids if is_shown(self._services[id_])))
 
     @staticmethod
     def _is_used(signature: Signature, queues: frozenset[bytes]) -> bool:

@@ -137,6 +137,10 @@ class Inserting(Protocol):
         """Return what to insert before a script that is held for ``ids``, given its code."""
         ...
 
+    def look(self, chunk: bytes, host: str) -> None:
+        """Inspect the next bytes of a page on ``host`` before it is rewritten."""
+        ...
+
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return what to insert before a script that names embeds of these services in data."""
         ...
@@ -354,6 +358,8 @@ class PageBody:
             for path in self._includes.read(chunk):
                 self._named.append(path)
                 self._view.includes(path)
+        if self._first:
+            self._view.look(chunk, self._url.host)
 
     def _nothing_read(self) -> bool:
         """Whether there is nothing to insert into: the body is blank, or a part that other pages include."""

@@ -124,6 +124,10 @@ class View(Protocol):
         """Return what to insert before a script that is held for ``ids``, given its code."""
         return b""
 
+    def look(self, chunk: bytes, host: str) -> None:
+        """Inspect the next bytes of a page on ``host`` before it is rewritten."""
+        return None
+
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return what to insert before a script that names embeds of these services in data."""
         return b""
