@@ -7,6 +7,7 @@ other headers are a hint.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from consent_mw.html.urls import Url
@@ -26,6 +27,8 @@ _FRAGMENT_MARKS = FieldNames(
         *("x-splade", "x-swup", "x-fragment"),
     ],
 )
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+_WEIGHTLESS = re.compile(r";[ \t]*q=0(?:\.0*)?[ \t]*(?:[;,]|\Z)")
 #: Request headers that are hidden from the application: it could answer them with a part of a page, or with a 304 for
 #: a page that was never rewritten.
 CLOSED = ("range", "if-range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since")
@@ -49,9 +52,17 @@ def wants_banner(head: RequestHead) -> bool:
 
 
 def accepts_html(head: RequestHead) -> bool:
-    """Whether the request asks for HTML explicitly, not only by a wildcard."""
+    """
+    Whether the request asks for HTML explicitly, not only by a wildcard.
+
+    A weight of zero means that HTML is not acceptable (https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2).
+    """
     accepted = (head.header("accept") or "").lower()
-    return "text/html" in accepted or "application/xhtml+xml" in accepted
+    wanted = any(map(accepted.__contains__, _HTML_TYPES))
+    if not wanted or not _WEIGHTLESS.search(accepted):
+        return wanted
+    ranges = accepted.split(",")
+    return any(any(map(one.__contains__, _HTML_TYPES)) and not _WEIGHTLESS.search(one) for one in ranges)
 
 
 def is_document(head: RequestHead) -> bool:
