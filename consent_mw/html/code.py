@@ -78,7 +78,7 @@ _QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'
 _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
-    rb"|(?:inner|outer)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
+    rb"|(?:inner|outer|set|parse)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
     rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
     # Next.js loads the scripts in this list.
     rb"|\b__next_s\b"
@@ -121,7 +121,7 @@ _SETS_SOURCE = re.compile(
     rb"|\b(?:fetch|import|importScripts|getScript)\s*\(\s*\Z"
 )
 _WRITES = re.compile(
-    rb"(?:\.write(?:ln)?\s*\(|(?:inner|outer)HTML\s*\+?=|insertAdjacentHTML\s*\([^()]{0,30},"
+    rb"(?:\.(?:write(?:ln)?|(?:set|parse)HTML(?:Unsafe)?)\s*\(|(?:inner|outer)HTML\s*\+?=|insertAdjacentHTML\s*\([^()]{0,30},"
     rb"|\.(?:html|append|prepend|before|after)\s*\()\s*\Z"
 )
 _USES_BEFORE = re.compile(
