@@ -6,11 +6,8 @@ import logging
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from consent_mw.core.choice import Action
-from consent_mw.core.choice import NoRecord
 from consent_mw.core.choice import Record
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
@@ -465,42 +462,6 @@ def test_a_failing_count_costs_no_answer(caplog: pytest.LogCaptureFixture) -> No
     assert visitor.post(REJECT).status_code == 303
     assert "an answer could not be counted: ValueError" in caplog.text
     assert REMOTE not in caplog.text
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-FIELDS = st.lists(
-    st.tuples(
-        st.sampled_from(["action", "purpose", "service", "back", "lang"]) | TEXT,
-        st.sampled_from(["accept-all", "reject-all", "save", "withdraw", "analytics", "counter", "/x", "//x", "de"])
-        | TEXT,
-    ),
-    max_size=12,
-)
-
-
-@given(FIELDS)
-def test_no_form_breaks_the_server(fields: list[tuple[str, str]]) -> None:
-    """Any fields get an answer that is not a server error, and only a 303 sets our cookie."""
-    visitor = Visitor()
-    answer = visitor.post(*fields)
-    assert answer.status_code in (303, 400)
-    assert (answer.status_code == 303) == ("__Host-cmw" in visitor.jar)
-
-
-@given(st.binary(max_size=300))
-def test_no_body_breaks_the_server(body: bytes) -> None:
-    """Any bytes get an answer that is not a server error."""
-    visitor = Visitor()
-    headers = {"Sec-Fetch-Site": "same-origin"}
-    assert visitor.send("POST", "/choice", body=body, headers=headers, content_type=FORM).status_code in (303, 400)
-
-
-@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
-def test_no_cookie_header_breaks_the_server(cookie: str) -> None:
-    """Any cookies are no choice, and a refusal goes through."""
-    visitor = Visitor(told={"Cookie": cookie})
-    assert visitor.post(REJECT).status_code == 303
-    assert visitor.holds() is not NoRecord.ABSENT
 
 
 @pytest.mark.parametrize(("mode", "status"), [("cors", 403), ("no-cors", 403), ("same-origin", 200), ("navigate", 200)])
