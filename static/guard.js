@@ -128,7 +128,7 @@
     // Wrap members of an interface, or of the window if it has no such interface.
     const patch = (kind, keys, ask) => wrap(win[kind]?.prototype || win, keys, ask);
 
-    each('Script IFrame Image Embed Source Media Video Object Link Input', kind => {
+    each('Script Image IFrame Embed Source Media Video Object Link Input', kind => {
       owners.push(win[kind = `HTML${kind}Element`].prototype);
       patch(kind, LOADING, (el, args, key) => {
         const value = held(el)?.[key];
@@ -136,7 +136,7 @@
       });
     });
     each('Script Image FEImage', kind => owners.push(win[`SVG${kind}Element`].prototype));
-    patch('HTMLIFrameElement', 'contentWindow contentDocument', (el, args, key, native) => {
+    patch('HTMLIFrameElement', 'contentDocument contentWindow', (el, args, key, native) => {
       const inner = native();
       fit(inner.defaultView || inner);
     });
