@@ -98,7 +98,7 @@
   // Wrap everything in the window of the page or of a frame.
   const fit = win => {
     // An element with this id makes it a property of the window, too, but not an own one.
-    if (Object.keys(win).includes('cmwGuard')) return;
+    if (Reflect.getOwnPropertyDescriptor(win, 'cmwGuard')) return;
     // With a choice the server learns which hosts were stopped.
     win.cmwGuard = () => Object.keys(stopped);
 
