@@ -300,7 +300,9 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
   // Our prefix of a held attribute. Attributes of the page that already had the prefix got it a second time on the
   // server; they do not match, and stay as they are.
   const PREFIX = /^([\w-]+:)?data-cmw-(?!held$|key$|data-cmw-)(?=.)/;
-  const MARKER = /about:invalid#cmw=([^#]*)#/g;
+  // Markup of a visitor may contain a mark of this form, but not the key.
+  const KEY = setting('key');
+  const MARKER = new RegExp('about:invalid#cmw=([^#]*)#' + (KEY && `cmw-key=${KEY}#`), 'g');
   // Elements that guard.js holds are excluded: it releases them itself.
   const HELD = kit.held + ':not([data-cmw-guard]),style';
   const JAVASCRIPT = /^((application|text)\/(x-)?(java|ecma)script|text\/(javascript1\.[0-5]|jscript|livescript))$/;

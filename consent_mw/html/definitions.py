@@ -66,7 +66,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 #: A member of an object whose value is a name: ``go`` or ``go: start``.
-_REFERENCE = re.compile(rf"(?<![\w$.:])({_NAME})\s*+(?::\s*+({_NAME})\s*+)?+(?=[,}}]|\Z)", re.ASCII)
+_REFERENCE = re.compile(rf"(?<![\w$.:])({_NAME})\s*+(?>(?::\s*+({_NAME})\s*+)?)(?=[,}}]|\Z)", re.ASCII)
 #: The end of a function that returns its last name: ``return a.b = 1, a}``.
 _LAST_NAME = re.compile(rf",\s*+({_NAME})\s*+;?\s*+\}}\Z", re.ASCII)
 #: The call of the function that ended here, with its arguments.

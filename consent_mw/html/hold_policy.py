@@ -36,8 +36,10 @@ _LONGEST_CONTEXT = 2048
 Edit = tuple[int, int, bytes]
 
 #: A placeholder in edits for the response's key, which distinguishes our marks from forged ones in user content.
-#: It is replaced before anything is sent, so that plans can be reused for other responses.
+#: It is replaced before anything is sent, so that plans can be reused for other responses. In a tag it becomes an
+#: attribute; in a mark within an address it becomes ``cmw-key=KEY#``, which the guard finds in what scripts insert.
 KEY = b"\0"
+KEY_IN_ADDRESS = KEY + b"#"
 #: The prefix of all our attributes.
 PREFIX = b"data-cmw-"
 

@@ -60,6 +60,7 @@ from consent_mw.html.json_texts import entries
 from consent_mw.html.plan_writer import PlanWriter
 from consent_mw.html.plan_writer import defuse
 from consent_mw.html.plan_writer import feigned_marks
+from consent_mw.html.plan_writer import ids_of_defused
 from consent_mw.html.suspects import STRANGER
 from consent_mw.html.suspects import element_of
 from consent_mw.html.urls import DataUrl
@@ -422,7 +423,8 @@ class Holder(ValueJudge):
             return None
         # Most attributes share one tuple, which an author's mark may make long.
         others = (id_ for ids in holds.values() if ids is not always for id_ in ids)
-        held = tuple(dict.fromkeys((*always, *others, *self._inner_ids(inner))))
+        marked = (id_ for _, prefix in inner for id_ in ids_of_defused(prefix))
+        held = tuple(dict.fromkeys((*always, *others, *marked)))
         is_embed = name == b"iframe" and self._is_visible_embed(found, holds, held)
         if is_embed and self.policy.once.issuperset(held):
             return None
@@ -472,10 +474,6 @@ class Holder(ValueJudge):
             # More is known now, so earlier plans may be wrong: start with an empty memory.
             self.memory = self.policy.memory(*self._place)
         return self.not_allowed((id_,)) if id_ else ()
-
-    @staticmethod
-    def _inner_ids(inner: list[tuple[int, bytes]]) -> list[str]:
-        return [id_ for _, text in inner for id_ in text[len(b"about:invalid#cmw=") : -1].decode().split(",")]
 
     def _srcset(self, tag: Tag, attribute: Attribute) -> tuple[Ids, list[tuple[int, bytes]]]:
         """Return the ids for which the whole list is held, or else the insertions before each held candidate."""

@@ -16,12 +16,15 @@ from consent_mw.html.code import Ids
 from consent_mw.html.elements import Attributes
 from consent_mw.html.elements import Tag
 from consent_mw.html.hold_policy import KEY
+from consent_mw.html.hold_policy import KEY_IN_ADDRESS
 from consent_mw.html.hold_policy import PREFIX
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import TagPlan
 from consent_mw.html.suspects import host_of_stranger
 
+#: How an address in a list or a style sheet is made invalid (docs/decisions/0003).
+_INVALID = b"about:invalid#cmw="
 #: What precedes our prefix in an attribute's name. The runtime gives ``xlink:data-cmw-href`` back as ``xlink:href``.
 _MARK = re.compile(rb"(?:[^:]*+:)*?(?=data-cmw-)", re.I)
 #: How to make copies of our insertions inert: the element (empty for any), the attribute to insert, and the marks by
@@ -142,5 +145,10 @@ def feigned_marks(tag: Tag) -> list[Edit]:
 
 
 def defuse(ids: Ids) -> bytes:
-    """Return the prefix that makes a URL invalid and names the services that it is held for."""
-    return b"about:invalid#cmw=" + ",".join(ids).encode() + b"#"
+    """Return the prefix that makes a URL invalid, and names the services that it is held for and the response's key."""
+    return _INVALID + ",".join(ids).encode() + b"#" + KEY_IN_ADDRESS
+
+
+def ids_of_defused(prefix: bytes) -> list[str]:
+    """Return the ids in a prefix that :func:`defuse` returned."""
+    return prefix.removeprefix(_INVALID).partition(b"#")[0].decode().split(",")

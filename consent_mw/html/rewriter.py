@@ -24,6 +24,7 @@ from itertools import pairwise
 from consent_mw.errors import DeadRewriter
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.hold_policy import KEY
+from consent_mw.html.hold_policy import KEY_IN_ADDRESS
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.holder import Holder
 from consent_mw.html.iso2022jp import Piece
@@ -61,10 +62,10 @@ class Marks:
     def __call__(self, inserted: bytes) -> bytes:
         """Return an insertion with its placeholder replaced by the key."""
         if not self._key:
-            return inserted.replace(KEY, b"")
+            return inserted.replace(KEY_IN_ADDRESS, b"").replace(KEY, b"")
         self._count += 1
         mark = f" data-cmw-key={self._quote}{self._key}.{self._count}{self._quote}"
-        return inserted.replace(KEY, mark.encode())
+        return inserted.replace(KEY_IN_ADDRESS, f"cmw-key={self._key}#".encode()).replace(KEY, mark.encode())
 
 
 class Rewriter:

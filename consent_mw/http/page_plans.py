@@ -45,6 +45,7 @@ from typing import NamedTuple
 from consent_mw.core.cache import BoundedCache
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import KEY
+from consent_mw.html.hold_policy import KEY_IN_ADDRESS
 from consent_mw.html.hold_policy import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.meta_csp import Amend
@@ -216,6 +217,10 @@ def drafted(plan: PagePlan, answers: Sequence[AroundKey], quote: bytes) -> Draft
                 first, *others = text.split(KEY)
                 pieces[-1].append(first)
                 for other in others:
+                    if (KEY + other).startswith(KEY_IN_ADDRESS):
+                        pieces[-1].append(b"cmw-key=")
+                        pieces.append([other])
+                        continue
                     pieces[-1].append(b" data-cmw-key=" + quote)
                     pieces.append([b".%d" % number, quote, other])
         at = max(at, position + left_out)
