@@ -67,7 +67,7 @@ GADGETS = {
     "backgrounds": '<p data-bg="url(https://tracker.example/b),url(https://elsewhere.example/b)">x</p>',
     "lazy pictures": '<img alt="" data-srcset="https://tracker.example/s 1x, https://elsewhere.example/s 2x">',
     "a style sheet": '<p id="drawn">x</p><style>#drawn { background: url(about:invalid#cmw=necessary#'
-    'https://elsewhere.example/d) }</style>',
+    "https://elsewhere.example/d) }</style>",
     "a style sheet that a mark cuts": '<style>@impabout:invalid#cmw=necessary#ort "https://elsewhere.example/e";</style>',
     "a link in a drawing": f'<svg width="90" height="20"><a xlink:data-cmw-href="javascript:{RUN}" '
     'style="mask:url(https://tracker.example/m)"><text y="15" data-press="">press</text></a></svg>',
