@@ -5,10 +5,10 @@ Frameworks send a page's state beside its markup: JSON in a script (``__NEXT_DAT
 Inertia, islands), or base64. The element is created in the browser, where only the guard can hold it, and the guard
 only knows the services of the site. So a site that learns its services has to find them here, before the guard is sent.
 
-Theory of operation. Few pages contain such an address, and all others must not wait. So a page is first searched for a
-few words. An address around such a word counts if it belongs to a visible
-embed, or to a tracker's code or pixel. Only if there is one that the site does not know yet, the constructs of the page
-are read up to it, to see whether it is data. These are data:
+Theory of operation. Few pages contain such an address, and the others must not wait. So a page is first searched for a
+few words. An address around such a word counts if it belongs to a visible embed, or to a tracker's code or pixel. Only
+if the site does not know its service yet are the constructs of the page read up to it, to see whether it is data. These
+are data:
 
 - scripts, except structured data for search engines; a tracker's address counts only in scripts that do not run, since
   those that run are judged by :mod:`consent_mw.html.code`;
