@@ -504,7 +504,7 @@ def cost(shape: Shape, n: int, rounds: int) -> float:
         gc.disable()
         try:
             begun = time.process_time()
-            _refuses(shape, data)
+            refuses(shape, data)
             best = min(best, time.process_time() - begun)
         finally:
             gc.enable()
@@ -534,13 +534,14 @@ def measure(shape: Shape, *, at_least: float = 0.02, most: int = 200_000, rounds
     data = shape.make(4 * n)
     gc.collect()
     tracemalloc.start()
-    refused = _refuses(shape, data)
+    refused = refuses(shape, data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return Cost(len(data), seconds, peak, refused)
 
 
-def _refuses(shape: Shape, data: bytes) -> bool:
+def refuses(shape: Shape, data: bytes) -> bool:
+    """Run the shape, and return whether the page was refused."""
     try:
         shape.run(data)
     except RefusedMarkup:

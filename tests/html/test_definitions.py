@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from consent_mw.html.definitions import defined_in
+from tests.growth import MOST
+from tests.growth import growth
 
 FOUND = {
     "one function": ("function count(){ load('}') }", ("?count",)),
@@ -116,13 +116,5 @@ def test_what_a_script_defines_for_others_is_found(name: str) -> None:
     ],
 )
 def test_the_search_is_linear(piece: str) -> None:
-    """Twice the text takes about twice the time, whatever is repeated in it."""
-
-    def seconds(size: int) -> float:
-        text = "function f(){" + piece * (size // len(piece))
-        begun = time.process_time()
-        for _ in range(2):
-            defined_in(text)
-        return time.process_time() - begun
-
-    assert seconds(60_000) < 3.5 * seconds(30_000) + 0.05
+    """The cost is linear, whatever is repeated."""
+    assert growth(lambda size: "function f(){" + piece * (size // len(piece)), defined_in, 4_000) < MOST

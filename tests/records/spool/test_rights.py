@@ -251,7 +251,7 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
     remote.thaw()
     # Generous, for a loaded machine: waiting for the store would take seconds.
     assert max(taken) < 1.0
-    assert sorted(taken)[len(taken) // 2] < 0.05
+    assert sorted(taken)[len(taken) // 2] < 0.2
     until = time.monotonic() + PATIENT
     while here(file) and time.monotonic() < until:
         store.replay()
