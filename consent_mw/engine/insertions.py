@@ -4,8 +4,10 @@ The notice's insertions into pages, rendered once for pages that differ only in 
 Theory of operation: the markup is a function of the site, the decision, the language, the path of the mount and the
 page's policies. Only three values belong to a single page: its address, to which the forms lead back, the nonce of its
 policy, and the key of the response. So the notice is rendered once with unique marks in place of these values. The
-result is split at the marks and cached, and each page joins the pieces with its own values. The cache key is the whole
-:class:`NoticePage` with the marks in it, so any property that the notice depends on is part of the key.
+result is split at the marks and cached, and each page joins the pieces with its own values. The cache key has every
+field of :class:`NoticePage` and of its decision but these three and the record, of which only the action counts. So any
+property that the notice depends on is part of the key. It is made of the fields themselves: to make and to hash a page
+with marks for each response would take ten times as long.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from collections.abc import Hashable
+from dataclasses import fields
 from dataclasses import replace
+from operator import attrgetter
 from urllib.parse import quote_plus
 
 from consent_mw.core.cache import BoundedCache
+from consent_mw.core.choice import Decision
 from consent_mw.core.choice import Record
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -28,6 +34,10 @@ _KEPT_SIZE = 4_194_304
 
 #: A nonce as policies write it (https://www.w3.org/TR/CSP3/#grammardef-base64-value), whatever its quotes.
 _NONCE = re.compile(r"[A-Za-z0-9+/_=-]+", re.ASCII)
+
+#: The fields of a page and of its decision that are part of the key as they are.
+_OF_PAGE = attrgetter(*({field.name for field in fields(NoticePage)} - {"decision", "nonce", "key", "back"}))
+_OF_DECISION = attrgetter(*({field.name for field in fields(Decision)} - {"record"}))
 
 _Pieces = tuple[bytes, ...]
 
@@ -49,7 +59,7 @@ class Insertions:
         self._back = f"/cmwBack{token} "
         self._key = f"cmwKey{token}"
         self._marks = re.compile(f"({self._nonce}|{self._key}|{self._back[:-1]}[ +])".encode())
-        self._kept: BoundedCache[tuple[str, NoticePage], _Pieces] = BoundedCache(_KEPT, _KEPT_SIZE)
+        self._kept: BoundedCache[Hashable, _Pieces] = BoundedCache(_KEPT, _KEPT_SIZE)
 
     def head(self, page: NoticePage) -> bytes:
         """Return the markup for the start of the head, as the notice would render it."""
@@ -88,14 +98,16 @@ class Insertions:
         if (nonce and not _NONCE.fullmatch(page.nonce)) or (key and not _NONCE.fullmatch(page.key)):
             return (make(page),)  # an unusual value might change more than its own place
         decision = page.decision
-        if decision.record is not None:
-            # The notice needs to know what was chosen, but not by whom.
-            decision = replace(decision, record=Record(decision.record.action, 0, ""))
-        marked = replace(page, nonce=nonce, key=key, back=self._back, decision=decision)
-        pieces = self._kept.get((place, marked))
+        action = decision.record.action if decision.record is not None else None
+        kind = (place, bool(nonce), bool(key), _OF_PAGE(page), _OF_DECISION(decision), action)
+        pieces = self._kept.get(kind)
         if pieces is None:
+            # The notice needs to know what was chosen, but not by whom.
+            record = None if action is None else Record(action, 0, "")
+            decision = replace(decision, record=record)
+            marked = replace(page, nonce=nonce, key=key, back=self._back, decision=decision)
             pieces = tuple(self._marks.split(make(marked)))
-            self._kept.put((place, marked), pieces)
+            self._kept.put(kind, pieces)
         return pieces
 
     def _value(self, mark: bytes, page: NoticePage) -> bytes:

@@ -39,11 +39,11 @@
  *
  * Every function that reads takes `at`, where it starts, and `end`, one past the last byte. It returns the end of the
  * construct, or NULL if the construct is incomplete before `end` or may matter. A byte is read only after its address
- * was compared with `end` in the same function. The three functions that look backwards (pass_comment, pass_drawing,
- * occurs) read bytes that the same call has passed. The buffer is held through the buffer protocol while it is read, so
- * it can be neither freed nor resized. Only the tables outlive a call, and they never change. There is no recursion.
- * The only allocation that depends on the page is the key of one lookup. tools/sanitize_scan.py builds this file with
- * the address and undefined-behaviour sanitizers, and runs tests and fuzzing against that build.
+ * was compared with `end` in the same function. The four functions that look backwards (pass_comment, pass_drawing,
+ * occurs, one_occurs) read bytes that the same call has passed. The buffer is held through the buffer protocol while
+ * it is read, so it can be neither freed nor resized. Only the tables outlive a call, and they never change. There is
+ * no recursion. The only allocation that depends on the page is the key of one lookup. tools/sanitize_scan.py builds
+ * this file with the address and undefined-behaviour sanitizers, and runs tests and fuzzing against that build.
  *
  * Time
  * ----
@@ -1331,12 +1331,59 @@ static PyType_Spec words_spec = {
     .slots = words_slots,
 };
 
+/* -- texts that may occur in a page */
+
+/* At least so many bytes have the texts that are looked for together; they and their number are bounded. */
+enum { TOGETHER = 4, STEP = TOGETHER - 1, MOST_TOGETHER = 16 };
+typedef struct {
+    Ptr bytes;
+    size_t length;
+} Sought;
+#define PAIR(at) ((((at)[0] & 63) << 6) | ((at)[1] & 63))
+
+/* Whether a byte is frequent in text and markup: searching for it would stop every few bytes. */
+static inline int is_frequent(uint8_t byte) { return IS(byte, LETTER) && byte >= 'a' && byte != 'j'; }
+
 /* Return whether a text occurs in a buffer. It is searched for by its last byte, which should be a rare one. */
-static int occurs(Ptr begin, Ptr end, const char *text, size_t length)
+static int occurs(Ptr begin, Ptr end, Sought text)
 {
-    for (Ptr at = begin; (at = find(at, end, (uint8_t)text[length - 1])) != NULL; at++)
-        if ((size_t)(at - begin) >= length - 1 && memcmp(at - (length - 1), text, length - 1) == 0)
+    for (Ptr at = begin; (at = find(at, end, text.bytes[text.length - 1])) != NULL; at++)
+        if ((size_t)(at - begin) >= text.length - 1 &&
+            memcmp(at - (text.length - 1), text.bytes, text.length - 1) == 0)
             return 1;
+    return 0;
+}
+
+/* Return whether one of the texts stands at `at`. */
+static int one_stands_at(const Sought *texts, size_t count, Ptr at, Ptr end)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((size_t)(end - at) >= texts[i].length && memcmp(at, texts[i].bytes, texts[i].length) == 0)
+            return 1;
+    return 0;
+}
+
+/*
+ * Return whether one of the texts, which have at least TOGETHER bytes, occurs in a buffer.
+ *
+ * The first bytes of a text form STEP pairs of neighbours. Wherever the text stands, one of these pairs begins at a
+ * multiple of STEP, so only the pairs there are looked up: in a table of which pairs the texts have, and where.
+ */
+static int one_occurs(Ptr begin, Ptr end, const Sought *texts, size_t count)
+{
+    uint8_t places[1 << 12] = {0};
+    for (size_t i = 0; i < count; i++)
+        for (size_t place = 0; place < STEP; place++)
+            places[PAIR(texts[i].bytes + place)] |= (uint8_t)(1 << place);
+    size_t size = (size_t)(end - begin);
+    for (size_t at = 0; at + 1 < size; at += STEP) {
+        unsigned found = places[PAIR(begin + at)];
+        if (found == 0)
+            continue;
+        for (size_t place = 0; place < STEP && place <= at; place++)
+            if (found >> place & 1 && one_stands_at(texts, count, begin + at - place, end))
+                return 1;
+    }
     return 0;
 }
 
@@ -1347,14 +1394,24 @@ static PyObject *module_occurs(PyObject *Py_UNUSED(self), PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "OO!", &given, &PyTuple_Type, &texts) || open_buffer(given, 0, &view) < 0)
         return NULL;
     Ptr begin = view.len ? view.buf : (Ptr)"";
+    Ptr end = begin + view.len;
+    Sought together[MOST_TOGETHER];
+    size_t count = 0;
     int found = 0, failed = 0;
     for (Py_ssize_t i = 0; i < PyTuple_Size(texts) && !found && !failed; i++) {
-        char *text;
+        char *bytes;
         Py_ssize_t length;
-        failed = PyBytes_AsStringAndSize(PyTuple_GetItem(texts, i), &text, &length) < 0;
-        if (!failed && length > 0)
-            found = occurs(begin, begin + view.len, text, (size_t)length);
+        failed = PyBytes_AsStringAndSize(PyTuple_GetItem(texts, i), &bytes, &length) < 0;
+        if (failed || length == 0 || length > view.len)
+            continue;
+        Sought text = {(Ptr)bytes, (size_t)length};
+        if (length >= TOGETHER && is_frequent(text.bytes[length - 1]) && count < MOST_TOGETHER)
+            together[count++] = text;
+        else
+            found = occurs(begin, end, text);
     }
+    if (!found && !failed && count > 0)
+        found = one_occurs(begin, end, together, count);
     PyBuffer_Release(&view);
     return failed ? NULL : PyBool_FromLong(found);
 }

@@ -170,7 +170,9 @@ class HoldPolicy:
 
     def watched(self, watch: Callable[[Url, str, str, bool], object]) -> HoldPolicy:
         """Return this policy for one page that ``watch`` observes, without the cached answers for other pages."""
-        return replace(self, watch=watch, memories={}, budget=Budget())
+        twin = replace(self, watch=watch, memories={}, budget=Budget())
+        twin.__dict__["syntax"] = self.syntax  # it depends on the rules alone
+        return twin
 
     @cached_property
     def syntax(self) -> Syntax:

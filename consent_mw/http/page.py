@@ -351,7 +351,7 @@ class PageBody:
         return self._held.union(*[rewriter.held for rewriter in self._rewriters])
 
     def _look(self, chunk: bytes) -> None:
-        if self._blank and chunk.strip():
+        if self._blank and chunk and not chunk.isspace():
             self._blank = False
             self._whole = begins_page(chunk)
         if self._includes is not None:

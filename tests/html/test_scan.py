@@ -139,6 +139,15 @@ def test_a_text_occurs_where_it_stands(buffer: bytes, texts: tuple[bytes, ...]) 
         assert scan.occurs(page, texts) == any(text in page for text in texts)
 
 
+@given(st.text("embplayr<", max_size=12), st.integers(0, 5), st.integers(0, 2))
+def test_texts_that_are_looked_for_together_occur_where_they_stand(around: str, before: int, cut: int) -> None:
+    """The library finds texts that share their pairs of letters at every offset, and only where they are whole."""
+    texts = (b"mbed", b"player", b"playa", b"bedder")
+    for text in texts:
+        page = b"." * before + around.encode() + text[: len(text) - cut] + around.encode()
+        assert scan.occurs(page, texts) == any(text in page for text in texts)
+
+
 @given(
     st.lists(st.sampled_from([b"fbq", b"FBQ", b"fb", b"_q$9", b"gtag", b"9gtag", b"gta", b".", b" ", b"\xe4", b"a"]))
 )
