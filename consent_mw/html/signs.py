@@ -22,11 +22,14 @@ from typing import NamedTuple
 from consent_mw.html.urls import RENTED
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import public_suffix_length
+from consent_mw.html.urls import registrable_name
 
 #: Shorter names of sites may be words in a path by chance.
 _SHORTEST_IN_PATH = 6
 #: Longer file names are generated, so they prove nothing.
 _LONGEST_FILE = 40
+#: Shorter names of attributes may occur in the name of a host by chance.
+_SHORTEST_VENDOR = 4
 #: Shorter names may occur in another name by chance, so they do not count as cited.
 _SHORTEST_CITED = 8
 
@@ -87,6 +90,14 @@ _ACCOUNT_KEYS = _words(
     id cid sid tid pid aid uid wid oid gid mid zid zone zoneid siteid site_id site account acc client clientid
     client_id customer key apikey api_key token pub publisher partner partnerid campaign advertiser org orgid
     propertyid property tag tagid container
+    """
+)
+#: Data attributes in which vendors' snippets give the account, without "data-" and hyphens.
+_ACCOUNT_ATTRIBUTES = _words(
+    """
+    websiteid siteid domainid accountid account clientid customerid token key apikey apitoken appid appkey publickey
+    projectid projectkey project workspace workspaceid writekey trackingid trackid pid orgid organizationid tenantid
+    publisherid partnerid propertyid campaignid widgetid pixelid tagid entity
     """
 )
 _CACHE_BUSTERS = _words(
@@ -166,6 +177,8 @@ _PACKAGE_VERSION = re.compile(r"@[0-9]")
 #: A value that is a whole host: it names a site, not an account.
 _HOST_VALUE = re.compile(r"(?:[a-z]+(?:%3a|:)(?:%2f|/){2})?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:(?:%2f|/).*)?\Z")
 _SHORT_FILE = re.compile(r"/[a-z]{1,3}[0-9]?\.js(?:\?|\Z)")
+#: The whole path of small counters that are named after nothing, with one folder at most.
+_PLAIN_SCRIPT = re.compile(r"(?:/[a-z0-9-]{1,12})?/script\.js")
 _HASHED_FILE = re.compile(r"[.\-_~][0-9a-f]{8,}(?:\.min)?\.js|[0-9]+\.[0-9]+(?:\.[0-9]+)?(?:[./-]|\.min|\.js)")
 
 
@@ -197,6 +210,8 @@ class StrangeAddress(NamedTuple):
     is_async: bool = False
     #: The registrable domain of the page; empty if it is unknown.
     site: str = ""
+    #: The names of the element's data attributes, without "data-".
+    data: frozenset[str] = frozenset()
 
 
 class Opinion(NamedTuple):
@@ -247,6 +262,18 @@ def _site_in_path(address: StrangeAddress) -> str:
     return ""
 
 
+def _account_attribute(address: StrangeAddress) -> str:
+    """Return the data attribute that gives the vendor's account for this site."""
+    return min((f"data-{name}" for name in address.data if name.replace("-", "") in _ACCOUNT_ATTRIBUTES), default="")
+
+
+def _vendors_attribute(address: StrangeAddress) -> str:
+    """Return the data attribute that is named like the host: vendors name the settings of their snippets so."""
+    domain = registrable_name(address.host).replace("-", "")
+    named = (name for name in address.data if len(name) >= _SHORTEST_VENDOR and name.partition("-")[0] in domain)
+    return min((f"data-{name}" for name in named if len(name.partition("-")[0]) >= _SHORTEST_VENDOR), default="")
+
+
 def _in_host(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
     """Return a function that finds a pattern in the host of an address."""
 
@@ -265,6 +292,11 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
         return match.group() if match else ""
 
     return found
+
+
+def _plain_script(address: StrangeAddress) -> str:
+    """Return the path if it only says script.js; people also keep scripts of their own on rented hosts."""
+    return address.path if _PLAIN_SCRIPT.fullmatch(address.path) and not RENTED.search(address.host) else ""
 
 
 def tracker_file(path: str) -> str:
@@ -322,10 +354,13 @@ SIGNS: tuple[Sign, ...] = (
     Sign("an account id in the path", 2, _matches(_ACCOUNT_IN_PATH)),
     Sign("a name of mixed letters and digits in the path", 1, _matches(_MIXED_NAME), weak=True),
     Sign("a file name of one to three letters", 1, _matches(_SHORT_FILE), weak=True),
+    Sign("a file called script.js, alone or in one folder", 2, _plain_script),
     Sign("no script file in the path", 1, lambda address: _no_code_file(address.path), weak=True),
     Sign("a top-level domain that young vendors prefer", 1, _in_host(_VENDORS_ENDING), weak=True),
     Sign("an async script", 2, lambda address: "async" if address.is_async else "", weak=True),
     Sign("the site's name in the path", 2, _site_in_path),
+    Sign("an attribute for an account", 2, _account_attribute),
+    Sign("an attribute named like the host", 2, _vendors_attribute),
     Sign("a sign-in word", -8, _signs_in),
     Sign("a word of a consent tool", -4, _any_word(_CONSENT)),
     Sign("a payment or captcha word", -4, _serves_visitor),
@@ -341,12 +376,15 @@ SIGNS: tuple[Sign, ...] = (
 )
 
 
-def address_of(url: Url, *, is_async: bool = False, site: str = "") -> StrangeAddress:
+def address_of(
+    url: Url, *, is_async: bool = False, site: str = "", data: frozenset[str] = frozenset()
+) -> StrangeAddress:
     """
     Return an address prepared for the signs.
 
     Args:
         site: The registrable domain of the page.
+        data: The names of the element's data attributes, without "data-".
     """
     labels = url.host.split(".")
     name = ".".join(labels[: -public_suffix_length(labels)])
@@ -362,6 +400,7 @@ def address_of(url: Url, *, is_async: bool = False, site: str = "") -> StrangeAd
         next((key for key, _, value in pairs if key in _SITE_KEYS and _HOST_VALUE.match(value)), ""),
         is_async,
         site,
+        data,
     )
 
 

@@ -86,6 +86,8 @@ class StrangeElement(NamedTuple):
     #: Its alternative text describes something that is seen.
     is_described: bool = False
     is_async: bool = False
+    #: The names of a script's data attributes, without "data-".
+    data: frozenset[str] = frozenset()
 
 
 def element_of(
@@ -113,7 +115,10 @@ def element_of(
         )
     if name in (b"iframe", b"frame", b"object", b"embed"):
         return StrangeElement(judged=True, is_frame=True)
-    return StrangeElement(judged=name == b"script", is_async=b"async" in attributes)
+    if name != b"script":
+        return StrangeElement()
+    data = frozenset(each[5:].decode("latin-1") for each in attributes if each.startswith(b"data-"))
+    return StrangeElement(judged=True, is_async=b"async" in attributes, data=data)
 
 
 class Delivery:
@@ -174,7 +179,7 @@ class Delivery:
             name = "" if element.is_frame else tracker_file(path)
             why = f"{name} (a file name that trackers use), delivered by the site's own {url.host}"
             return self._held(_file_id(name), why, url.host + path) if name else ""
-        address = address_of(url, is_async=element.is_async, site=site_of(page_host))
+        address = address_of(url, is_async=element.is_async, site=site_of(page_host), data=element.data)
         if element.is_frame:
             why = "a frame of an unknown third party"
         elif element.is_pixel:

@@ -52,6 +52,12 @@ SUSPECTS = {
     "one pixel, described": "<img alt='Two words' width=1 height=1 src=https://unknown.test/i>",
     "a pixel in densities": "<img width=1 height=1 srcset='https://unknown.test/i 1x'>",
     "weak signs together": "<script async src=https://widget.unknown.test/loader.js></script>",
+    "an account's attribute": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
+    "a key's attribute": "<script defer data-api-key=1 src=https://cdn.unknown.test/widget.js></script>",
+    "the vendor's attribute": "<script data-unknown=1 src=https://cdn.unknown.test/widget.js></script>",
+    "the vendor's setting": "<script data-unknown-color=red src=https://cdn.unknown.test/widget.js></script>",
+    "a script that is only called so": "<script defer src=https://x.unknown.test/script.js></script>",
+    "the same in a folder": "<script defer src=https://x.unknown.test/api/script.js></script>",
     "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
 }
 
@@ -69,7 +75,11 @@ LEFT = {
     "application": "<script src=https://unknown.test/static/app.0a1b2c3d.js></script>",
     "style sheet": "<link rel=stylesheet href=https://pixel.unknown.test/a.css>",
     "picture": "<img src=https://track.unknown.test/a.jpg width=300 height=200>",
-    "no sign": "<script async data-website-id=1 src=https://widget.unknown.test/widget.js></script>",
+    "no sign": "<script async src=https://widget.unknown.test/widget.js></script>",
+    "other attributes": "<script data-main=app data-cfasync=false src=https://cdn.unknown.test/require.js></script>",
+    "a library with an account": "<script data-key=1 src=https://unknown.test/js/jquery-3.7.1.min.js></script>",
+    "a rented host": "<script src=https://somebody.github.io/script.js></script>",
+    "a script in folders": "<script src=https://unknown.test/assets/js/script.js></script>",
     "a shop's application": "<script async src=https://app.unknown.test/js/script?shop=a.shops.example></script>",
     "weak, deferred": "<script defer src=https://widget.unknown.test/loader.js></script>",
     "hashed, async": "<script async src=https://unknown.test/static/main.0a1b2c3d.js></script>",
@@ -224,14 +234,16 @@ def test_the_most_strangers_are_bounded() -> None:
 
 def test_every_sign_can_be_found() -> None:
     """No line of the table is dead."""
+    data = frozenset({"website-id", "vendor"})
     addresses = [
-        address_of(Url("https", host, rest), is_async=True, site="shop.example")
+        address_of(Url("https", host, rest), is_async=True, site="shop.example", data=data)
         for host, rest in [
             ("pixel.adserver.example", "/tag/track/ads/123456/t.js?id=1&cb=2&v=3"),
             ("sdk.tags.cdn.analyticsx.example", "/jquery/login/sdk/event-tracker-1.2.3.min.js"),
             ("d1a.cloudfront.net", "/a/b/c/pay/app@1.2/jquery.js"),
             ("widget.vendor.io", "/a1b2c3d4?shop=a.shops.example"),
             ("cmp.vendor.example", "/c/shop.example.js"),
+            ("counts.example", "/s/script.js"),
         ]
     ]
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
