@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Set
 from pathlib import Path
+from typing import TypeVar
 
-import pytest
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "consent_mw"
@@ -117,6 +121,11 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def findings(paths: Iterable[Path], check: Callable[[Path], T]) -> dict[str, T]:
+    """Return what ``check`` finds, by file. One test looks at all files, as most of a short test's time is pytest's."""
+    return {name(path): found for path in paths if (found := check(path))}
+
+
 def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Walk the tree without the blocks under ``if TYPE_CHECKING:``, which never run."""
     for node in ast.iter_child_nodes(tree):
@@ -129,7 +138,8 @@ def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
         yield from runtime_nodes(node)
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Return the modules that ``path`` imports anywhere, including in functions."""
     found: set[str] = set()
     for node in runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
@@ -141,7 +151,7 @@ def imports(path: Path) -> set[str]:
             # "from consent_mw import config" imports a part, "from consent_mw.config import load" a name from a part.
             found.update(f"{module}.{alias.name}" for alias in node.names if module == "consent_mw")
             found.add(module)
-    return found
+    return frozenset(found)
 
 
 def layer(part: str) -> int:
@@ -157,7 +167,7 @@ def part_of(module: str) -> str:
     return rest.partition(".")[0] if head == "consent_mw" else ""
 
 
-def upward(path: Path, imported: set[str]) -> list[str]:
+def upward(path: Path, imported: Set[str]) -> list[str]:
     """Return the imports of ``path`` that do not point down."""
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     parts = {part_of(module) for module in imported} - {"", own}
@@ -168,10 +178,9 @@ PARTS = [path for path in sources(PACKAGE) if path.parent != PACKAGE or path.ste
 CORE = [path for room in PURE_ROOMS for path in sources(PACKAGE / room)]
 
 
-@pytest.mark.parametrize("path", PARTS, ids=name)
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down() -> None:
     """A part imports only parts of lower layers, and every part has a layer."""
-    assert upward(path, imports(path)) == []
+    assert findings(PARTS, lambda path: upward(path, imports(path))) == {}
 
 
 def test_an_upward_import_would_be_seen() -> None:
@@ -180,23 +189,39 @@ def test_an_upward_import_would_be_seen() -> None:
     assert upward(PACKAGE / "web" / "app.py", {"consent_mw.engine", "consent_mw.notice.banner"}) == ["engine"]
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_a_pure_room_imports_pure_modules_only(path: Path) -> None:
+def test_a_pure_room_imports_pure_modules_only() -> None:
     """A pure part imports only pure parts, the errors, and modules without access to the outside."""
-    own = {module for module in imports(path) if part_of(module) in {*PURE_ROOMS, "errors"}}
-    assert sorted(imports(path) - own - PURE - {"consent_mw"}) == []
+
+    def impure(path: Path) -> list[str]:
+        own = {module for module in imports(path) if part_of(module) in {*PURE_ROOMS, "errors"}}
+        return sorted(imports(path) - own - PURE - {"consent_mw"})
+
+    assert findings(CORE, impure) == {}
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_a_pure_room_asks_nobody_for_time_chance_or_files(path: Path) -> None:
+def impure_lines(text: str) -> list[str]:
+    """Return the lines of a program that open a file, print, run text or read a clock."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Call(func=ast.Name(id=called)) if called in IMPURE_CALLS:
+                found.append(f"line {node.lineno}: {called}")
+            case ast.Attribute(attr=called) if called in IMPURE_METHODS:
+                found.append(f"line {node.lineno}: {called}")
+            case ast.Name(id="TimestampSigner"):
+                found.append(f"line {node.lineno}: TimestampSigner")
+    return found
+
+
+def test_a_pure_room_asks_nobody_for_time_chance_or_files() -> None:
     """A pure part calls no function that opens a file, prints, runs text or reads a clock."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert [f"line {node.lineno}" for node in calls if ast.unparse(node.func) in IMPURE_CALLS] == []
-    methods = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    assert [f"line {node.lineno}" for node in methods if node.attr in IMPURE_METHODS] == []
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert "TimestampSigner" not in names
+    assert findings(CORE, lambda path: impure_lines(path.read_text(encoding="utf-8"))) == {}
+
+
+def test_what_is_impure_would_be_seen() -> None:
+    """The check knows functions and methods, with and without a call."""
+    text = "open('a')\nkeep = date.today\nTimestampSigner('k')\nself.open()"
+    assert sorted(impure_lines(text)) == ["line 1: open", "line 2: today", "line 3: TimestampSigner"]
 
 
 def cycles(graph: dict[str, set[str]]) -> list[str]:
@@ -249,26 +274,23 @@ def test_each_class_name_is_given_once() -> None:
     assert {key: found for key, found in places.items() if len(found) > 1 and key not in allowed} == {}
 
 
-@pytest.mark.parametrize("path", PARTS, ids=name)
-def test_nobody_imports_the_demo_or_the_tests(path: Path) -> None:
+def test_nobody_imports_the_demo_or_the_tests() -> None:
     """The product does not depend on other folders of the repository."""
     outside = {"demo_site", "benchmarks", "tests"}
-    assert {module.partition(".")[0] for module in imports(path)} & outside == set()
+    assert findings(PARTS, lambda path: {module.partition(".")[0] for module in imports(path)} & outside) == {}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(path for folder in ("consent_mw", "demo_site", "benchmarks", "tests") for path in sources(ROOT / folder)),
-        *sorted(path for path in (ROOT / "static").rglob("*") if path.suffix in {".js", ".css"}),
-    ],
-    ids=name,
-)
-def test_a_long_file_says_why(path: Path) -> None:
-    """A file over 500 lines states the reason in its first lines."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    head = "\n".join(lines[:15]).lower()
-    assert len(lines) <= LONGEST_FILE or "long because" in head, f"{len(lines)} lines; say 'long because …' at the top"
+def test_a_long_file_says_why() -> None:
+    """A file over 500 lines states the reason in its first lines: 'long because …'."""
+    files = [path for folder in ("consent_mw", "demo_site", "benchmarks", "tests") for path in sources(ROOT / folder)]
+    files += [path for path in (ROOT / "static").rglob("*") if path.suffix in {".js", ".css"}]
+
+    def unexplained(path: Path) -> str:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        explained = len(lines) <= LONGEST_FILE or "long because" in "\n".join(lines[:15]).lower()
+        return "" if explained else f"{len(lines)} lines"
+
+    assert findings(files, unexplained) == {}
 
 
 #: The code that handles a request for a page, from the edge to the insertions.
@@ -295,11 +317,14 @@ def parameters(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, int]]:
             yield from parameters(node, f"{node.name}." if isinstance(node, ast.ClassDef) else owner)
 
 
-@pytest.mark.parametrize("path", REQUEST_PATH, ids=name)
-def test_no_function_of_the_request_path_takes_many_parameters(path: Path) -> None:
+def test_no_function_of_the_request_path_takes_many_parameters() -> None:
     """Related values are passed as one object, so that a reader can follow a page through the code."""
-    found = dict(parameters(ast.parse(path.read_text(encoding="utf-8"))))
-    assert {key: count for key, count in found.items() if count > MOST_PARAMETERS and key not in BESIDE_THE_PATH} == {}
+
+    def many(path: Path) -> list[str]:
+        found = parameters(ast.parse(path.read_text(encoding="utf-8")))
+        return [key for key, count in found if count > MOST_PARAMETERS and key not in BESIDE_THE_PATH]
+
+    assert findings(REQUEST_PATH, many) == {}
 
 
 def test_many_parameters_would_be_seen() -> None:
