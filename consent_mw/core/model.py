@@ -442,11 +442,11 @@ class Site:
     @property
     def asked(self) -> str:
         """
-        Eight hex digits of the revision, by which a form says what it asked; empty if the site learns its services.
+        Eight hex digits of the revision, by which a form says what it asked.
 
         Suspects are not part of it; see :attr:`suspects_digest`.
         """
-        return "" if self.learning else self.revision[:8]
+        return self.revision[:8]
 
     def accepts(self, asked: str) -> bool:
         """

@@ -35,6 +35,7 @@ from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.engine.insertions import Insertions
+from consent_mw.errors import RecordsError
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
@@ -243,7 +244,11 @@ class GrowingSite:
         """
         if self.visited:
             self.visited = False
-            self._observations.share()
+            try:
+                self._observations.share()
+            except RecordsError:
+                self.visited = True
+                raise
             self._grow()
 
     def saw(self, held: frozenset[str]) -> None:
@@ -252,7 +257,9 @@ class GrowingSite:
         marked = [OWN_MARKS + id_ for id_ in self._purposes & held]
         if self._grows and self._observations.held(held.union(marked)):
             self._grow()
-            # Other processes should know the service before this visitor's answer reaches one of them.
+            # Other processes should know the service before this visitor's answer reaches one of them. Since the
+            # request began, discoveries may have been shared, without this one.
+            self.visited = True
             self._hurry()
         if not held <= self._examined:
             self._log_undeclared(held - self._examined)

@@ -402,7 +402,7 @@ class Notice:
                 "" if again else additions.dismissal(self.site, fields, say),
                 f'<form class="cmw-form" method="post" action="\x01root\x01/choice">{fields}',
                 f'<input type="hidden" name="shown" value="{shown}"/>' if (shown := self.site.suspects_digest) else "",
-                f'<input type="hidden" name="asked" value="{asked}"/>' if (asked := self.site.asked) else "",
+                f'<input type="hidden" name="asked" value="{self.site.asked}"/>',
                 f'<div class="cmw-intro">{additions.logo(self.site)}',
                 f'<h2 class="cmw-title" id="cmw-title">{escape(say["banner.title"])}</h2>',
                 f'\x01news\x01<p class="cmw-text">{self._text(say["banner.text"])}</p>',

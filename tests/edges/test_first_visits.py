@@ -116,7 +116,7 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-        return [PAGES["script in the head"][0].encode()]
+        return [(PAGES["script in the head"][0] + PIXEL * (environ["PATH_INFO"] == "/more")).encode()]
 
     sites = [ConsentMiddleware(app, config(tmp_path)) for _ in range(3)]
     for site in sites:
@@ -145,3 +145,27 @@ def test_the_preferences_of_another_process_name_what_was_asked(processes: list[
     one, two, _ = processes
     assert 'value="analytics"' in one.get("/", base_url="https://shop.example", headers=VISITOR).text
     assert 'value="analytics"' in two.get("/_cmw/", base_url="https://shop.example", headers=VISITOR).text
+
+
+def test_a_service_that_was_learned_after_the_page_was_shown_is_not_granted(processes: list[Client]) -> None:
+    """The page that is answered did not ask about the pixel: it is shown again, and asks. A refusal counts."""
+    one, two, three = processes
+    base, headers = "https://shop.example", {**VISITOR, "Sec-Fetch-Site": "same-origin"}
+    earlier = asked_in(one.get("/", base_url=base, headers=VISITOR).text)
+    assert "Cookies" in two.get("/more", base_url=base, headers=VISITOR).text
+    form = {"action": "accept-all", "back": "/", "asked": earlier}
+    answer = three.post("/_cmw/choice", base_url=base, headers=headers, data=form)
+    assert (answer.status_code, answer.headers["Location"], answer.headers.get("Set-Cookie")) == (303, "/", None)
+    again = three.get("/", base_url=base, headers=VISITOR).text
+    assert 'value="marketing"' in again
+    answer = three.post("/_cmw/choice", base_url=base, headers=headers, data={**form, "asked": asked_in(again)})
+    assert "Set-Cookie" in answer.headers
+    answer = three.post("/_cmw/choice", base_url=base, headers=headers, data={**form, "action": "reject-all"})
+    assert "Set-Cookie" in answer.headers
+
+
+def asked_in(page: str) -> str:
+    """Return the question that the page's form says it asks."""
+    found = re.search(r'name="asked" value="(\w+)"', page)
+    assert found
+    return found[1]
