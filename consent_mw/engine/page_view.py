@@ -8,8 +8,9 @@ that follows from them (the choice in the cookie, the decision, the hold policy,
 property. The exchange reads these once the response turns out to be a page or to have headers with cookies or
 addresses; a view of the application may read them, too. So a response that passes costs nothing here.
 
-A site can learn a service from a page that is already being sent. In that case the banner is made for the site as it is
-now, and what was sent in the page's head stays.
+A site can learn a service from a page. If nothing of the page has been sent yet, it is made once more, for the site
+that knows the service. Otherwise the banner is made for the site as it is now, and what was sent in the page's head
+stays.
 """
 
 from __future__ import annotations
@@ -136,6 +137,10 @@ class PageView(View):
         self._base = parts.growing.configured
         #: Whether the page started without the guard because the site had nothing to ask about, but may still learn.
         self._unguarded = False
+        #: The site for which the page started.
+        self._began: LiveSite | None = None
+        #: Whether the page was counted.
+        self._counted = False
         #: The input of the notice for each kind of place in the page.
         self._pages: dict[tuple[object, ...], NoticePage] = {}
         #: Records what the page loads, if this view is in the sample.
@@ -424,7 +429,7 @@ class PageView(View):
         if self._sightings is not None:
             self._sightings.begin()
             self._sightings.cookies(self._set_cookies, self._held_cookies, self._parts.prepared.services_of)
-        now = self._now()
+        now = self._began = self._now()
         page = self._page(now, place)
         if WHOLE in self.once:
             # The embeds that this view shows may load more at run time, so the guard must not hold it.
@@ -463,6 +468,13 @@ class PageView(View):
         named = named_in(chunk, policy.matcher, host, policy.allowed | optional, trackers=not optional)
         if named:
             self._parts.growing.saw(named)
+
+    def learned(self, ids: frozenset[str]) -> bool:
+        """Let the site learn what a page holds; return whether it has new services since the page started."""
+        if not self._base.grows or self._began is None:
+            return False
+        self._parts.growing.saw(ids)
+        return self._now().site.services != self._began.site.services
 
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return the guard, if it is missing, before a script from whose data embeds of these services may be made."""
@@ -548,7 +560,10 @@ class PageView(View):
         return None
 
     def again(self, shown: object) -> None:
-        """Count the event of a page."""
+        """Count the event of a page, once; a page that the site learns from is made twice."""
+        if self._counted or shown is None:
+            return
+        self._counted = True
         if isinstance(shown, BannerShown):
             self._parts.tally.shown(self.told, self.remote, shown)
         elif isinstance(shown, Signals):

@@ -141,6 +141,10 @@ class Inserting(Protocol):
         """Inspect the next bytes of a page on ``host`` before it is rewritten."""
         ...
 
+    def learned(self, ids: frozenset[str]) -> bool:
+        """Note what a page holds that was not sent yet; return whether the site has new services since its start."""
+        ...
+
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return what to insert before a script that names embeds of these services in data."""
         ...
@@ -234,8 +238,9 @@ class PageBody:
 
     def finish(self) -> bytes:
         """Return the rest of the body."""
-        if self._finished:
-            return b""
+        return b"" if self._finished else self._rest()
+
+    def _rest(self) -> bytes:
         out = self._stream.finish()
         self._end()
         return out
@@ -251,13 +256,13 @@ class PageBody:
         # A response without a type may turn out not to be a page, so plans are not used for it.
         readable = not (verdict.codings or verdict.sniff) and len(chunk) <= LONGEST
         if plans is None or not readable or self._view.watch is not None:
-            return self.feed(chunk, flush=False)
+            return self._read(chunk)
         policy = self._view.hold_policy
         inputs = self._inputs(policy)
         known = plans.get(inputs, chunk)
         if known is None:
             plans.see(inputs, chunk, policy)
-            return self.feed(chunk, flush=False)
+            return self._read(chunk)
         self._given = []
         if known.questions is not None:
             out = self._again(known, inputs, plans)
@@ -270,6 +275,20 @@ class PageBody:
             plan = self._recorder.plan(seen, out, self._marks())
             if plan is not None:
                 plans.put(inputs, plan)
+        return out
+
+    def _read(self, chunk: bytes) -> bytes:
+        """
+        Parse a body that is complete.
+
+        If the site learns a service from it, it is parsed once more: nothing has been sent yet, so the guard at its
+        start and the banner can be those of the site that knows the service.
+        """
+        out = self.feed(chunk, flush=False) + self._rest()
+        if self._first and self._view.watch is None and self._view.learned(self.held):
+            self._rewriters.clear()
+            self._named.clear()
+            out = self.feed(chunk, flush=False) + self._rest()
         return out
 
     def _inputs(self, policy: HoldPolicy) -> PassInputs:

@@ -128,6 +128,10 @@ class View(Protocol):
         """Inspect the next bytes of a page on ``host`` before it is rewritten."""
         return None
 
+    def learned(self, ids: frozenset[str]) -> bool:
+        """Note what a page holds that was not sent yet; return whether the site has new services since its start."""
+        return False
+
     def before_names(self, place: PageInsert, ids: tuple[str, ...]) -> bytes:
         """Return what to insert before a script that names embeds of these services in data."""
         return b""

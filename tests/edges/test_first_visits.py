@@ -20,6 +20,7 @@ from werkzeug.test import Client
 
 from consent_mw import ConsentASGIMiddleware
 from consent_mw import ConsentMiddleware
+from consent_mw.core.counts import ASKED
 from consent_mw.engine import live_site
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     monkeypatch.setenv("CONSENT_KEYS", "k" * 40)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-        return [(PAGES["script in the head"][0] + PIXEL * (environ["PATH_INFO"] == "/more")).encode()]
+        page = (PAGES["script in the head"][0] + PIXEL * (environ["PATH_INFO"] == "/more")).encode()
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(page)))])
+        return [page]
 
     sites = [ConsentMiddleware(app, config(tmp_path)) for _ in range(3)]
     for site in sites:
@@ -162,6 +164,22 @@ def test_a_service_that_was_learned_after_the_page_was_shown_is_not_granted(proc
     assert "Set-Cookie" in answer.headers
     answer = three.post("/_cmw/choice", base_url=base, headers=headers, data={**form, "action": "reject-all"})
     assert "Set-Cookie" in answer.headers
+
+
+def test_the_first_view_asks_about_all_that_its_page_holds(processes: list[Client]) -> None:
+    """A page from which the site learns is made for the site that has learned, and counts as one view."""
+    one, *_ = processes
+    base, headers = "https://shop.example", {**VISITOR, "Sec-Fetch-Site": "same-origin"}
+    page = one.get("/more", base_url=base, headers=VISITOR).text
+    assert re.findall(r'name="purpose" value="(\w+)"', page) == ["analytics", "marketing"]
+    guard = page[: page.index("<title>")]
+    assert "facebook" in guard
+    waiting = one.application.engine.tally._waiting  # type: ignore[attr-defined]
+    views = [number for key, number in waiting.items() if key[-1] == ASKED]
+    assert set(views) == {1}
+    form = {"action": "accept-all", "back": "/", "asked": asked_in(page)}
+    answer = one.post("/_cmw/choice", base_url=base, headers=headers, data=form)
+    assert "google-analytics_meta-pixel" in answer.headers["Set-Cookie"]
 
 
 def asked_in(page: str) -> str:
