@@ -84,7 +84,7 @@ enum {
 /* Properties of an attribute: consent_mw.html.scan.AttributeFlag. */
 enum {
     SENSITIVE = 1, /* may fetch or run on any element */
-    STYLE = 2,     /* ... if its value contains a function, an escape or a character reference */
+    STYLE = 2,     /* ... if its value may fetch something: is_active_style */
     MARKED = 4,    /* ... if its value contains one of the texts listed for it */
     FETCHES = 8,   /* keeps an element from being tame */
     ADDRESS = 16,  /* ... unless it is plainly a path on the page's own host */
@@ -555,12 +555,22 @@ static int has_mark(const Scanner *self, const Attribute *found)
     return 0;
 }
 
+/* Return whether a style attribute may fetch something: syntax._STYLED. */
 static int is_active_style(const Attribute *found)
 {
-    if (found->value != NULL)
-        for (Ptr at = found->value; at < found->value_end; at++)
-            if (is_active(*at))
-                return 1;
+    if (found->value == NULL)
+        return 0;
+    int quoted = 0, in_string = 0;
+    for (Ptr at = found->value; at < found->value_end; at++) {
+        uint8_t byte = *at;
+        if (is_active(byte) || (quoted && byte == '/') || (in_string && byte == ':'))
+            return 1;
+        if (byte == '"' || byte == '\'') {
+            quoted = 1;
+            in_string = !found->quote || !in_string;
+        } else if (byte == '\n' || byte == '\r' || byte == '\f')
+            in_string = 0;
+    }
     return 0;
 }
 

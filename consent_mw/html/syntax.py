@@ -59,8 +59,15 @@ _HANDLER = (
     + _HANDLED % (r"!#-%(-.0-=?-\[\]-_a-~", "\"'`")
     + r"[^ \t\n\r\f>])"
 )
-#: Attributes that may fetch or run something on any element. A style attribute matters if it contains a function, an
-#: escape or a character reference.
+#: The start of a style attribute that matters: a function, an escape or a character reference, or a string with a colon
+#: or a slash, which may be an address in a custom property. After a quote every slash counts, since it may be inside a
+#: comment. A line break ends a string.
+_STYLED = (
+    r"[^%(end)s%(q)s(\\&]*+(?:[(\\&]|%(q)s"
+    r"(?:[^%(end)s%(q)s/:(\\&\n\r\f]*+[%(q)s\n\r\f][^%(end)s%(q)s/(\\&]*+%(q)s)*+"
+    r"[^%(end)s%(q)s/:(\\&\n\r\f]*+(?:[/:(\\&]|[%(q)s\n\r\f][^%(end)s%(q)s/(\\&]*+[/(\\&]))"
+)
+#: Attributes that may fetch or run something on any element.
 _SENSITIVE_NAMES = ("background", "ping", "attributionsrc", "data-consent", "formaction")
 _SENSITIVE = (
     _HANDLER
@@ -72,7 +79,11 @@ _SENSITIVE = (
     + "|"
     + grammar.either_case("style")
     + _IS
-    + r"(?:\"[^\"(\\&]*+[(\\&]|'[^'(\\&]*+[(\\&]|(?![\"'])[^>(\\& \t\n\r\f]*+[(\\&])"
+    + r"(?:\""
+    + _STYLED % {"q": "'", "end": '"'}
+    + "|'"
+    + _STYLED % {"q": '"', "end": "'"}
+    + r"|(?![\"'])[^>\"'(\\& \t\n\r\f]*+(?:[(\\&]|[\"'][^>/:(\\& \t\n\r\f]*+[/:(\\&]))"
 )
 _LINKS = ("href", "xlink:href")
 #: Prefixes of presentation attributes that may refer to another file.

@@ -82,6 +82,10 @@ WORDS = [
 @example(b"<svg><title></title")
 @example(b"<svg></svg")
 @example(b"<p style='x")
+@example(b"<p style=\"--a:'b\n;--u:'http:c'\">")
+@example(b'<p style=\'--a:/*"*/"//c"\'>')
+@example(b"<p style=--a:'b'':c'>")
+@example(b"<p style=\"font-family:'b';color:c\">")
 @example(b'<img src="/%2')
 @settings(max_examples=300)
 def test_a_scan_of_any_bytes_ends_where_the_pattern_ends(page: bytes) -> None:
