@@ -29,6 +29,7 @@ from consent_mw.html.code import Code
 from consent_mw.html.code import Ids
 from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.guessed import encoded
+from consent_mw.html.guessed import may_hide_a_host
 from consent_mw.html.guessed import readings
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.json_texts import may_follow_any_link
@@ -92,6 +93,8 @@ class ValueJudge(ABC):
     def _read_as(self, charset: str, *, xml: bool) -> None:
         """Set what depends on the base URL and on how the document is read."""
         self.charset = charset
+        #: No charset is declared. The copies for each charset that a browser may guess keep this.
+        self.guessed = not charset
         #: The ways in which the bytes of a style sheet may have to be read.
         self.wide = css.READINGS.get(charset, (css.PLAIN,))
         self.xml = xml
@@ -229,10 +232,12 @@ class ValueJudge(ABC):
         Return the services that style sheets in ``data:`` URLs lead to, without those allowed.
 
         They are read level by level. A URL may have to be read in many charsets, and the style sheets in each of its
-        readings in as many again. If they amount to too many bytes, they are held unread.
+        readings in as many again. So only one level is read in all charsets: the page, or else the first style sheet.
+        If another one needs that, or if they amount to too many bytes, they are held unread.
         """
         ids: dict[str, None] = {}
         room = _MOST_READINGS * sum(len(data.body) for data in sheets)
+        guessed = self.guessed
         for _ in range(_MOST_NESTED):
             urls: dict[tuple[bytes, str], None] = {}
             for data in sheets:
@@ -240,6 +245,9 @@ class ValueJudge(ABC):
                     urls |= dict.fromkeys(self._urls_in(data))
                 except RefusedMarkup:
                     ids[UNKNOWN_SERVICE] = None
+            if guessed and any(not charset and may_hide_a_host(value) for value, charset in urls):
+                break
+            guessed = True
             found, sheets = self._css_targets(urls)
             ids |= found
             room -= sum(len(data.body) for data in sheets)
@@ -267,7 +275,17 @@ class ValueJudge(ABC):
         ids = self.not_allowed(found.ids)
         if not found.ids and self.policy.unknown == "suspects":
             ids = self._strangers_loaded_by(text)
+        ids = tuple(dict.fromkeys((*ids, *self._imported_by(text))))
         return Code(ids, self.not_allowed(found.calls), self.not_allowed(found.names))
+
+    def _imported_by(self, code: bytes) -> Ids:
+        """
+        Return the services that a base URL lets code import from, without those allowed.
+
+        The address of an import is relative to the base URL (HTML, "resolve a module specifier"), and code in the page
+        cannot intercept it. Code can put an address together, so every import counts.
+        """
+        return self.leads_to(self.base) if self.base != self.page and b"import" in code else ()
 
     def _strangers_loaded_by(self, text: bytes) -> Ids:
         """Return the ids of unknown third parties that an inline snippet loads, without those allowed."""
@@ -329,6 +347,8 @@ class ValueJudge(ABC):
         ids, target = self.url(raw)
         if target is not None and target.scheme == "data":
             ids = tuple(dict.fromkeys((*ids, *self._data(data_url(target.rest), document=document))))
+        elif target is not None and target.scheme == "javascript":
+            ids = (*ids, *self._imported_by(unquote(target.rest).encode()))
         if not ids and self.policy.unknown == "hold" and self.third_party(target):
             ids = (UNKNOWN_SERVICE,)
         return self.not_allowed(ids) if ids else ()

@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.core.model import Service
+from consent_mw.html import urls
+from consent_mw.html import value_judge
+from consent_mw.html.guessed import CHARSETS
 from consent_mw.html.hold_policy import Budget
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.hold_policy import Memory
@@ -126,6 +129,47 @@ def test_documents_and_sheets_in_data_addresses_are_read(markup: str) -> None:
 def test_harmless_data_stays(markup: str) -> None:
     """Pictures, fonts and documents that ask for nothing are left alone."""
     assert held(markup) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<script type=module>import './x.js'</script>",
+        "<script>if (a) import('./' + b)</script>",
+        "<svg><script>import('x.js')</script></svg>",
+        "<iframe src=\"javascript:%69mport('./x')\"></iframe>",
+        "<iframe srcdoc=\"<script>import('./x')</script>\"></iframe>",
+    ],
+)
+def test_an_import_leads_to_the_base(code: str) -> None:
+    """HTML, "resolve a URL-like module specifier": relative to the base URL, which no code in the page can change."""
+    assert held(f"<!doctype html><base href=//tracker.example/>{code}") == {"tracker"}
+    assert held(f"<!doctype html><base href=//shop.example/a/>{code}") == set()
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<link rel=stylesheet href='data:text/css,{}'>",
+        "<style>@import 'data:text/css,{}';</style>",
+        "<p style='background:url(\"data:text/css,{}\")'>",
+    ],
+)
+def test_one_level_is_read_in_all_charsets(around: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page without a charset is read in all of them, but the addresses in its style sheets not in as many again."""
+    resolved: list[str] = []
+
+    def resolutions(text: str, base: Url) -> list[Url]:
+        resolved.append(text)
+        return urls.resolutions(text, base)
+
+    monkeypatch.setattr(value_judge, "resolutions", resolutions)
+    imports = "".join(f"@import url(//h{number}%E9\u00e9.example/);" for number in range(20))
+    rewriter = Rewriter(Holder(HoldPolicy(Matcher(RULES), frozenset()), PAGE, document=held_in, charset=""))
+    rewriter.feed(around.format(imports).encode("latin-1"))
+    rewriter.finish()
+    assert rewriter.held == {"unknown"}
+    assert len(resolved) < 10 * len(CHARSETS)
 
 
 #: https://html.spec.whatwg.org/#prepare-the-script-element; Chromium strips white space of all Unicode.
