@@ -64,7 +64,7 @@ _HANDLER = (
 #: comment. A line break ends a string.
 _STYLED = (
     r"[^%(end)s%(q)s(\\&]*+(?:[(\\&]|%(q)s"
-    r"(?:[^%(end)s%(q)s/:(\\&\n\r\f]*+[%(q)s\n\r\f][^%(end)s%(q)s/(\\&]*+%(q)s)*+"
+    r"(?:[^%(end)s%(q)s/:(\\&\n\r\f]*+[%(q)s\n\r\f][^%(end)s%(q)s/(\\&]*+%(q)s|(?!))*+"
     r"[^%(end)s%(q)s/:(\\&\n\r\f]*+(?:[/:(\\&]|[%(q)s\n\r\f][^%(end)s%(q)s/(\\&]*+[/(\\&]))"
 )
 #: Attributes that may fetch or run something on any element.
