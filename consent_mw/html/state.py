@@ -12,7 +12,8 @@ are data:
 
 - scripts, except structured data for search engines; a tracker's address counts only in scripts that do not run, since
   those that run are judged by :mod:`consent_mw.html.code`;
-- attributes, except those that only link, describe, or are judged by themselves;
+- attributes, except those that only link, describe, or are judged by themselves. An event handler is held only for an
+  address that it loads itself, and may pass another one on to the site's own code, so it counts;
 - a comment that is all that an element contains.
 
 Text is not: a page about embeds shows their addresses, and visitors may write them. Nothing is held for what is found
@@ -232,7 +233,7 @@ def _data_in(page: bytes, construct: _Construct) -> Iterator[_Span]:
         return
     if start == tag:
         for key, values in found.items():
-            if not (name in _DESCRIBING or key in _LINKING or key.startswith(b"on")):
+            if not (name in _DESCRIBING or key in _LINKING):
                 yield _Span(start + values[0].start, start + values[0].end)
         return
     kind = found[b"type"][0].raw.lower() if b"type" in found else b""
