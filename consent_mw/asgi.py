@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
+from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
+from consent_mw.http.asked import running_task
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
@@ -103,6 +105,8 @@ class ConsentASGIMiddleware:
         ConfigError: with every mistake in ``config``.
     """
 
+    _called = False
+
     def __init__(
         self, app: ASGIApp, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
@@ -112,6 +116,9 @@ class ConsentASGIMiddleware:
         check_asgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
+        made_by = sys._getframe(1)
+        #: The line that created this object. If it is also the line that discards it, the wrapper was not kept.
+        self._made = (made_by.f_code, made_by.f_lineno)
         # The event loop serves all requests, so it must not wait until discovered services are stored.
         self.engine.wait_for_nobody()
 
@@ -122,6 +129,8 @@ class ConsentASGIMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if not self._called:
+            self._begin(scope)
         if Passage.around(scope) is not None:
             self._refuse_itself()
             await self.app(scope, receive, send)
@@ -154,6 +163,20 @@ class ConsentASGIMiddleware:
         """Write pending counts and close the records; this also happens when the process ends."""
         self.engine.close()
 
+    def __del__(self) -> None:
+        frame = sys._getframe().f_back
+        made = self.__dict__.get("_made")
+        if made is not None and frame is not None and not self._called and made == (frame.f_code, frame.f_lineno):
+            from consent_mw.engine.wrapping import warn_of_discarded
+
+            warn_of_discarded(self, self.app)
+
+    def _begin(self, scope: Scope) -> None:
+        from consent_mw.engine.wrapping import warn_of_route
+
+        self._called = True
+        warn_of_route(scope)
+
     def __getattr__(self, name: str) -> object:
         from consent_mw.engine.wrapping import missing
 
@@ -178,6 +201,7 @@ class _AsgiResponse:
         self._engine = engine
         self._scope = dict(scope)  # others may change it later
         self._send = send
+        self._task = running_task()
 
     @property
     def exchange(self) -> Exchange:
@@ -190,7 +214,7 @@ class _AsgiResponse:
 
     def ask(self) -> Decision:
         """Return the decision for the application."""
-        return self.exchange.view.ask()
+        return self.exchange.view.ask(Asker(task=self._task, mark=(DECISION, self.ask)))
 
     def place(self) -> str:
         """Return the marker for the banner's place."""

@@ -13,15 +13,18 @@ view, or a response that may not simply pass.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from collections.abc import Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING
 from typing import Any
 
+from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
 from consent_mw.http.request import RequestHead
 
@@ -83,6 +86,8 @@ class ConsentMiddleware:
         ConfigError: with every mistake in ``config``.
     """
 
+    _called = False
+
     def __init__(
         self, app: WSGIApplication, config: None | str | os.PathLike[str] | Mapping[str, object] | Site = None
     ) -> None:
@@ -92,8 +97,12 @@ class ConsentMiddleware:
         check_wsgi(app)
         self.app = app
         self.engine: Engine = Engine.configured(config)
+        made_by = sys._getframe(1)
+        #: The line that created this object. If it is also the line that discards it, the wrapper was not kept.
+        self._made = (made_by.f_code, made_by.f_lineno)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._called = True
         if Passage.around(environ) is not None:
             self._refuse_itself()
             return self.app(environ, start_response)
@@ -130,6 +139,14 @@ class ConsentMiddleware:
         """Write pending counts and close the records; this also happens when the process ends."""
         self.engine.close()
 
+    def __del__(self) -> None:
+        frame = sys._getframe().f_back
+        made = self.__dict__.get("_made")
+        if made is not None and frame is not None and not self._called and made == (frame.f_code, frame.f_lineno):
+            from consent_mw.engine.wrapping import warn_of_discarded
+
+            warn_of_discarded(self, self.app)
+
     def __getattr__(self, name: str) -> object:
         from consent_mw.engine.wrapping import missing
 
@@ -154,6 +171,7 @@ class _WsgiResponse:
         self._engine = engine
         self._environ = dict(environ)  # the application may change its own
         self._start_response = start_response
+        self._thread = get_ident()
         self._server_write: Callable[[bytes], object] = _write_nothing
 
     @property
@@ -176,7 +194,7 @@ class _WsgiResponse:
 
     def ask(self) -> Decision:
         """Return the decision for the application."""
-        return self.exchange.view.ask()
+        return self.exchange.view.ask(Asker(self._thread))
 
     def place(self) -> str:
         """Return the marker for the banner's place."""

@@ -15,6 +15,7 @@ from collections.abc import Container
 from collections.abc import Iterator
 from functools import partial
 from http.cookies import Morsel
+from threading import get_ident
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -32,7 +33,9 @@ from consent_mw.django.setup import engine
 from consent_mw.engine import MOST_INPUT
 from consent_mw.engine import Engine
 from consent_mw.http.asked import AskedDecision
+from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
+from consent_mw.http.asked import running_task
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -173,8 +176,10 @@ class ConsentMiddleware:
         meta = request.META
         exchange = engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
 
+        asker = Asker(task=running_task()) if self._async else Asker(get_ident())
+
         def ask() -> Decision:
-            decision = exchange.view.ask()
+            decision = exchange.view.ask(asker)
             if exchange.view.asked:
                 _keep_out_of_caches(request)
             return decision

@@ -54,6 +54,7 @@ from consent_mw.html.csp import Edit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.state import named_in
+from consent_mw.http.asked import Asker
 from consent_mw.http.caching import CachePlan
 from consent_mw.http.caching import Caching
 from consent_mw.http.caching import Scope
@@ -215,9 +216,14 @@ class PageView(View):
         """The decision that the page is made for: the visitor's own, or the one that everybody who gets it shares."""
         return self.cache_plan.decision
 
-    def ask(self) -> Decision:
-        """Return the decision for the application; from now on its response may depend on it."""
-        cache, asking = cache_that_listens()
+    def ask(self, asker: Asker | None = None) -> Decision:
+        """
+        Return the decision for the application; from now on its response may depend on it.
+
+        Args:
+            asker: The request, to find caches around code that runs in another thread or task.
+        """
+        cache, asking = cache_that_listens(asker)
         if cache:
             warn_of(cache, asking)
             return self.site.undecided

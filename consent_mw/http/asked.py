@@ -7,16 +7,22 @@ caches are kept from serving the response to somebody else.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from contextvars import Token
+from typing import TYPE_CHECKING
 from typing import Any
+from typing import NamedTuple
 
 from consent_mw.core.choice import Decision
 
-__all__ = ["AskedDecision", "Passage"]
+if TYPE_CHECKING:
+    from asyncio import Task
+
+__all__ = ["AskedDecision", "Asker", "Passage", "running_task"]
 
 
 #: The passage in which the current code runs.
@@ -72,6 +78,23 @@ class Passage:
     def __deepcopy__(self, memo: object) -> Passage:
         """Return the same passage: a copy of the environ or scope is still within it."""
         return self
+
+
+class Asker(NamedTuple):
+    """The request whose view asks, as a search for caches around the view needs it."""
+
+    #: The identifier of the thread that waits for the application, or None.
+    thread: int | None = None
+    #: The task that waits for the application, or None.
+    task: Task[Any] | None = None
+    #: A key of the request's scope and its value, by which other tasks of the request are known.
+    mark: tuple[str, object] | None = None
+
+
+def running_task() -> Task[Any] | None:
+    """Return the current task of asyncio, or None, such as in another event loop."""
+    running = sys.modules.get("asyncio")
+    return running.current_task() if running is not None and running._get_running_loop() is not None else None
 
 
 class AskedDecision:

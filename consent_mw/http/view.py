@@ -12,6 +12,7 @@ from consent_mw.core.choice import Decision
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.watched import HoldWatch
+from consent_mw.http.asked import Asker
 from consent_mw.http.caching import FOR_ONE
 from consent_mw.http.caching import Caching
 from consent_mw.http.content_coding import BUILT_IN
@@ -40,8 +41,8 @@ class View(Protocol):
         """The visitor's decision."""
         ...
 
-    def ask(self) -> Decision:
-        """Return the decision for the application."""
+    def ask(self, asker: Asker | None = None) -> Decision:
+        """Return the decision for the application; ``asker`` helps to find caches around the code that asks."""
         return self.decision
 
     @property
