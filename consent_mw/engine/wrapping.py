@@ -18,7 +18,7 @@ from os import PathLike
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["check_asgi", "check_flask", "check_wsgi", "missing", "self_wrapped"]
+__all__ = ["check_asgi", "check_flask", "check_wsgi", "missing", "self_wrapped", "warn_of_discarded", "warn_of_route"]
 
 logger = logging.getLogger("consent_mw")
 
@@ -189,6 +189,23 @@ def _warn_of_second_wrapper(app: object) -> None:
     """Warn of an application that is wrapped already: the outer wrapper decides, and the inner one is idle."""
     if type(app).__module__ in ("consent_mw.wsgi", "consent_mw.asgi"):
         logger.warning("the application is wrapped by consent_mw twice; only the outer configuration has an effect")
+
+
+def warn_of_discarded(middleware: object, app: object) -> None:
+    """Report a wrapper that is made and kept nowhere, so that the application is served without it."""
+    kind = type(middleware).__name__
+    remedy = _FLASK if hasattr(getattr(app, "__self__", app), "wsgi_app") else f"Serve it: site = {kind}(app)."
+    logger.error("nothing is held: %s(app) makes another application, but nothing keeps it. %s", kind, remedy)
+
+
+def warn_of_route(scope: Mapping[str, object]) -> None:
+    """Report a wrapper that stands inside a route: requests for the pages of the mount do not reach it."""
+    endpoint = scope.get("endpoint")
+    if "route_handler" in scope or isroutine(endpoint) or isinstance(endpoint, type):
+        logger.error(
+            "visitors cannot answer: ConsentASGIMiddleware runs inside a route of the application, so requests for its"
+            " own pages do not reach it. Wrap the application itself: site = ConsentASGIMiddleware(app)."
+        )
 
 
 def self_wrapped(app: object, middleware: object) -> ConfigError | None:

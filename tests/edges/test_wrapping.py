@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import bottle
 import flask
@@ -255,6 +256,61 @@ def test_a_second_wrapper_is_in_the_log(config: dict[str, object], caplog: pytes
     assert [one.getMessage() for one in caplog.records if "twice" in one.getMessage()] == [
         "the application is wrapped by consent_mw twice; only the outer configuration has an effect"
     ]
+
+
+@pytest.mark.parametrize(
+    ("middleware", "app", "remedy"),
+    [
+        (ConsentMiddleware, flask.Flask("shop").wsgi_app, "app.wsgi_app = ConsentMiddleware(app.wsgi_app)"),
+        (ConsentMiddleware, WsgiClass(), "Serve it: site = ConsentMiddleware(app)"),
+        (ConsentASGIMiddleware, FastAPI(), "Serve it: site = ConsentASGIMiddleware(app)"),
+    ],
+    ids=["flask", "wsgi", "asgi"],
+)
+def test_a_wrapper_that_nothing_keeps_is_in_the_log(
+    middleware: Any, app: Any, remedy: str, config: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who forgets the left side of the assignment serves a site that holds nothing; a wrapper that is used is fine."""
+    with caplog.at_level(logging.ERROR, "consent_mw"):
+        middleware(app, config)
+    gone = [one.getMessage() for one in caplog.records]
+    caplog.clear()
+    with caplog.at_level(logging.ERROR, "consent_mw"):
+        site = middleware(app, config)
+        site.close()
+        del site
+        Client(ConsentMiddleware(WsgiClass(), config)).get("/")
+    assert (len(gone), remedy in gone[0], caplog.records) == (1, True, [])
+
+
+class Handler:
+    """A handler of Litestar, as its scope names it."""
+
+
+@pytest.mark.parametrize(
+    ("found", "inside"),
+    [
+        ({"route_handler": Handler()}, True),
+        ({"endpoint": create_app}, True),
+        ({"endpoint": Handler}, True),
+        ({"endpoint": AsgiClass(), "path_params": {}}, False),
+        ({}, False),
+    ],
+    ids=["litestar", "function", "class", "mounted", "whole"],
+)
+def test_a_wrapper_inside_a_route_is_in_the_log(
+    found: dict[str, object], inside: bool, config: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """There the pages under the mount are never reached, so no visitor could answer; it is said once."""
+    site = ConsentASGIMiddleware(asgi, config)
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], **found}
+    try:
+        with caplog.at_level(logging.ERROR, "consent_mw"):
+            for _ in range(2):
+                asyncio.run(site(dict(scope), AsyncMock(), AsyncMock()))
+    finally:
+        site.close()
+    assert sum("inside a route" in one.getMessage() for one in caplog.records) == inside
 
 
 @pytest.mark.parametrize(
