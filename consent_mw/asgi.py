@@ -20,17 +20,19 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
 from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
-from consent_mw.http.asked import running_task
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from consent_mw.core.choice import Decision
     from consent_mw.core.model import Site
     from consent_mw.engine import Engine
@@ -189,6 +191,12 @@ class ConsentASGIMiddleware:
             raise error
 
 
+def running_task() -> Task[Any] | None:
+    """Return the current task of asyncio, or None, such as in another event loop."""
+    running = sys.modules.get("asyncio")
+    return running.current_task() if running is not None and running._get_running_loop() is not None else None
+
+
 class _AsgiResponse:
     """One response; its head is held until the first chunk of its body is known. Its exchange is made when needed."""
 
@@ -201,6 +209,7 @@ class _AsgiResponse:
         self._engine = engine
         self._scope = dict(scope)  # others may change it later
         self._send = send
+        self._thread = get_ident()
         self._task = running_task()
 
     @property
@@ -214,7 +223,12 @@ class _AsgiResponse:
 
     def ask(self) -> Decision:
         """Return the decision for the application."""
-        return self.exchange.view.ask(Asker(task=self._task, mark=(DECISION, self.ask)))
+        return self.exchange.view.ask(Asker(self._thread, self._task, self._owns))
+
+    def _owns(self, names: Mapping[str, Any]) -> bool:
+        """Whether a function with these local variables handles the request: it has the scope."""
+        scope = names.get("scope")
+        return isinstance(scope, dict) and scope.get(DECISION) == self.ask
 
     def place(self) -> str:
         """Return the marker for the banner's place."""

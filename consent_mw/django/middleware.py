@@ -25,6 +25,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.http import StreamingHttpResponse
 
+from consent_mw.asgi import running_task
 from consent_mw.core.choice import Decision
 from consent_mw.django.setup import REQUEST
 from consent_mw.django.setup import administration
@@ -35,7 +36,6 @@ from consent_mw.engine import Engine
 from consent_mw.http.asked import AskedDecision
 from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
-from consent_mw.http.asked import running_task
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.headers import Handling
 from consent_mw.http.request import RequestHead
@@ -176,7 +176,8 @@ class ConsentMiddleware:
         meta = request.META
         exchange = engine.exchange(head, meta.get("SCRIPT_NAME", ""), meta.get("REMOTE_ADDR", ""))
 
-        asker = Asker(task=running_task()) if self._async else Asker(get_ident())
+        task = running_task() if self._async else None
+        asker = Asker(get_ident(), task, lambda names: names.get("request") is request)
 
         def ask() -> Decision:
             decision = exchange.view.ask(asker)

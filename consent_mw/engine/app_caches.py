@@ -9,6 +9,8 @@ them is their frame on the call stack, so the stack is searched, but only when a
 The stack ends where a thread or a task begins. A cache may start one (async_lru, FastAPI's caches around a function
 that is not asynchronous), or the code inside the cache may. So if the search ends before it reaches the edge, it goes
 on where the edge waits: in the thread that handles the request, or in the suspended coroutines of the request's tasks.
+A coroutine that runs shows neither its variables nor what it waits for to another thread, so tasks are searched in the
+thread of their loop.
 
 Besides the caches of known libraries, a decorator counts whose name says that it caches, such as
 ``def cached(function): def wrapper(): ...``.
@@ -25,6 +27,8 @@ import re
 import sys
 from collections.abc import Iterable
 from collections.abc import Iterator
+from concurrent.futures import Future
+from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING
 from typing import Any
@@ -80,6 +84,8 @@ _CACHING = re.compile(
 )
 #: The name of the function that a decorator puts in the place of another one.
 _REPLACING = re.compile(r"(?i)wrap|inner|decorat|cached|memoi[sz]ed|helper|new_?func|__call__")
+#: Seconds that a thread waits for the event loop to search its tasks.
+_PATIENCE = 1.0
 #: How many stack frames are searched; a request has far fewer.
 _DEEPEST = 400
 #: The frames at which the application starts.
@@ -98,10 +104,12 @@ def cache_that_listens(asker: Asker | None = None) -> tuple[str, str]:
     found = _Search()
     found.read(_callers(sys._getframe(1)))
     if not found.ended and asker is not None:
-        for stack in _waiting(asker):
-            found.read(stack)
-            if found.cache:
-                break
+        if asker.task is None:
+            found.read(_callers(sys._current_frames().get(asker.thread)))
+        elif asker.thread == get_ident():
+            _search_tasks(asker, found)
+        else:
+            _search_in_loop(asker, found)
     return (found.cache, found.asking) if found.cache else ("", "")
 
 
@@ -139,26 +147,52 @@ def _callers(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _waiting(asker: Asker) -> Iterator[Iterable[FrameType]]:
-    """Yield the stacks of the threads and tasks in which the request waits for others."""
-    if asker.thread is not None:
-        yield _callers(sys._current_frames().get(asker.thread))
+def _search_in_loop(asker: Asker, found: _Search) -> None:
+    """
+    Search the tasks of the request in the thread of the event loop, where none of them runs meanwhile.
+
+    If the loop does not answer, it waits for the thread that asks, in code that is on the stack of the loop's thread.
+    """
+    assert asker.task is not None  # noqa: S101 -- for the type checker
+    searched: Future[None] = Future()
+
+    def search() -> None:
+        try:
+            _search_tasks(asker, found)
+        finally:
+            searched.set_result(None)
+
+    try:
+        asker.task.get_loop().call_soon_threadsafe(search)
+    except RuntimeError:  # the loop is closed, and the request has ended
+        return
+    try:
+        searched.result(_PATIENCE)
+    except TimeoutError:
+        found.read(_callers(sys._current_frames().get(asker.thread)))
+        if not found.ended:
+            found.cache = "perhaps: the event loop is busy"
+
+
+def _search_tasks(asker: Asker, found: _Search) -> None:
+    """Search the suspended tasks of the request, in the thread of the event loop."""
     waiting: list[Any] = [asker.task]
-    while waiting:
+    while waiting and not found.cache:
         future = waiting.pop()
         if hasattr(future, "get_coro"):
-            yield _suspended(future)
+            found.read(_suspended(future))
             waiting.append(getattr(future, "_fut_waiter", None))
         waiting += getattr(future, "_children", ())  # of asyncio.gather
-    if asker.task is None or asker.mark is None:
-        return
     # A middleware may run what is inside it in a task that it does not wait for directly.
     from asyncio import all_tasks
 
-    for task in all_tasks(asker.task.get_loop()):
+    owns = asker.owns
+    if owns is None or found.cache:
+        return
+    for task in all_tasks():
         frames = _suspended(task)
-        if any(_belongs(frame, asker.mark) for frame in frames):
-            yield frames
+        if any(owns(frame.f_locals) for frame in frames):
+            found.read(frames)
 
 
 def _suspended(task: Task[Any]) -> list[FrameType]:
@@ -171,12 +205,6 @@ def _suspended(task: Task[Any]) -> list[FrameType]:
             frames.append(frame)
         waits = getattr(waits, "cr_await", None) or getattr(waits, "gi_yieldfrom", None)
     return frames[::-1]
-
-
-def _belongs(frame: FrameType, mark: tuple[str, object]) -> bool:
-    """Return whether a coroutine handles the request with this mark in its scope."""
-    scope = frame.f_locals.get("scope")
-    return isinstance(scope, dict) and scope.get(mark[0]) == mark[1]
 
 
 def _keeps(module: str, name: str, called: str) -> bool:
@@ -195,9 +223,11 @@ def _keeps(module: str, name: str, called: str) -> bool:
         return own.startswith("_call_fn") or module.endswith(".jinja2ext")
     if module.partition(".")[0] in _LIBRARIES or module in _MODULES:
         return True
-    # Only the name of what is around the function says that it caches.
+    # Only the name of what is around the function says that it caches. The decorators of Python's own library that are
+    # not written in C (typing) cache no function of a site.
     around = name[: -len(own)].replace(".<locals>", "").strip(".").split(".")
-    return _REPLACING.search(own) is not None and any(map(_CACHING.match, around))
+    caches = _REPLACING.search(own) is not None and any(map(_CACHING.match, around))
+    return caches and module.partition(".")[0] not in sys.stdlib_module_names
 
 
 def warn_of(cache: str, asking: str) -> None:

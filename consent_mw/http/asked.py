@@ -7,7 +7,6 @@ caches are kept from serving the response to somebody else.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
@@ -22,7 +21,7 @@ from consent_mw.core.choice import Decision
 if TYPE_CHECKING:
     from asyncio import Task
 
-__all__ = ["AskedDecision", "Asker", "Passage", "running_task"]
+__all__ = ["AskedDecision", "Asker", "Passage"]
 
 
 #: The passage in which the current code runs.
@@ -83,18 +82,12 @@ class Passage:
 class Asker(NamedTuple):
     """The request whose view asks, as a search for caches around the view needs it."""
 
-    #: The identifier of the thread that waits for the application, or None.
-    thread: int | None = None
-    #: The task that waits for the application, or None.
+    #: The identifier of the thread in which the edge calls the application.
+    thread: int
+    #: The task in which it does so, or None outside of an event loop.
     task: Task[Any] | None = None
-    #: A key of the request's scope and its value, by which other tasks of the request are known.
-    mark: tuple[str, object] | None = None
-
-
-def running_task() -> Task[Any] | None:
-    """Return the current task of asyncio, or None, such as in another event loop."""
-    running = sys.modules.get("asyncio")
-    return running.current_task() if running is not None and running._get_running_loop() is not None else None
+    #: Tells from the local variables of a function whether it handles this request. Needed only with a task.
+    owns: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 class AskedDecision:

@@ -212,6 +212,12 @@ async def in_executor(scope: Any) -> str:
     return await asyncio.get_running_loop().run_in_executor(None, said, scope)
 
 
+async def in_blocked_loop(scope: Any) -> str:
+    """Ask in a thread while the event loop cannot run anything."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(said, scope).result()
+
+
 async def in_task(scope: Any) -> str:
     return await asyncio.create_task(directly(scope))
 
@@ -226,9 +232,13 @@ async def pass_on(request: Request, respond: Callable[[Request], Awaitable[Any]]
 
 
 @pytest.mark.parametrize("layers", [0, 2])
-def test_a_cache_is_found_from_other_threads_and_tasks(layers: int, tmp_path: Path) -> None:
+def test_a_cache_is_found_from_other_threads_and_tasks(
+    layers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cache around code that runs elsewhere keeps what anybody may see; without one, each gets an own answer."""
-    asking = [directly, in_thread, in_executor, in_task, in_tasks]
+    monkeypatch.setattr(app_caches, "_PATIENCE", 0.01)
+    # A loop that waits in a task of a middleware cannot be told from one that is busy.
+    asking = [directly, in_thread, in_executor, in_task, in_tasks, *[in_blocked_loop] * (not layers)]
 
     def route(name: str, ask: Callable[[Any], Awaitable[str]]) -> Route:
         async def page(request: Request) -> HTMLResponse:
