@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 from consent_mw.html import tokens
 from consent_mw.html.syntax import Syntax
 from tests.html import markup_pieces
 
 #: Rules of every kind, among them such as are in each other's way.
-SYNTAXES = {
-    "no rules": Syntax(),
-    "rules": Syntax(
+_RULES: dict[str, tuple[Sequence[str], Sequence[str], Sequence[tuple[str, str]]]] = {
+    "no rules": ((), (), ()),
+    "rules": (
         ["widgetbot", "path", "a:b"],
         ["/gtm.js", "/ab", "/a//b"],
         [("data-mark", "text-in"), ("data-mark", "ab"), ("data-any", ""), ("id", "has-text")],
     ),
-    "rules for common attributes": Syntax((), ["/"], [("src", "text-in"), ("class", "x"), ("d", ""), ("data-x", "")]),
-    "rules for drawings": Syntax(
-        ["svg", "img", "use"], (), [("fill", "red("), ("STYLE", "none"), ("data-mark", "\xe9")]
-    ),
+    "rules for common attributes": ((), ["/"], [("src", "text-in"), ("class", "x"), ("d", ""), ("data-x", "")]),
+    "rules for drawings": (["svg", "img", "use"], (), [("fill", "red("), ("STYLE", "none"), ("data-mark", "\xe9")]),
 }
 KINDS = ("skip", "skip_local", "skip_head")
 
 Markup = bytes | memoryview
 Scan = Callable[[Markup, int], int]
-#: What scans, and the pattern that says what is right.
-SCANS: list[tuple[str, Scan, Scan]] = [
-    (f"{kind}, {name}", getattr(syntax, kind), tokens.end_of_match(getattr(syntax, f"{kind}_pattern")))
-    for name, syntax in SYNTAXES.items()
-    for kind in KINDS
-]
+
+
+@functools.cache
+def syntax_of(rules: str) -> Syntax:
+    """Return the syntax with these rules. Not at import: every process imports this module, and few use it."""
+    return Syntax(*_RULES[rules])
+
+
+@functools.cache
+def scans() -> list[tuple[str, Scan, Scan]]:
+    """Return what scans, and the pattern that says what is right."""
+    return [
+        (f"{kind}, {name}", getattr(syntax, kind), tokens.end_of_match(getattr(syntax, f"{kind}_pattern")))
+        for name, syntax in ((name, syntax_of(name)) for name in _RULES)
+        for kind in KINDS
+    ]
 
 
 def check(page: Markup, starts: Iterable[int]) -> None:
     """Assert that every scan ends where its pattern ends, from each of these places on."""
     for start in starts:
-        for name, scanned, wanted in SCANS:
+        for name, scanned, wanted in scans():
             found, right = scanned(page, start), wanted(page, start)
             assert found == right, f"{name}: {bytes(page)[start:]!r} ends at {found - start}, not {right - start}"
 

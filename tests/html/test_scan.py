@@ -7,6 +7,7 @@ Where no library was built, the patterns are compared with themselves: nothing h
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import random
@@ -42,8 +43,8 @@ from tests.html import markup_pieces
 from tests.html.rewriting import PAGE
 from tests.html.rewriting import SERVICES
 from tests.html.scanning import KINDS
-from tests.html.scanning import SYNTAXES
 from tests.html.scanning import check
+from tests.html.scanning import syntax_of
 from tests.html.scanning import tags_in
 
 
@@ -109,7 +110,7 @@ def test_a_scan_ends_between_pieces(kind: str) -> None:
     chance = random.Random(kind)
     for _ in range(200):
         page = markup_pieces.page(chance, 1 + chance.randrange(8))
-        end = getattr(SYNTAXES["rules"], kind)(page, 0)
+        end = getattr(syntax_of("rules"), kind)(page, 0)
         at = 0
         while at < end:
             piece = PIECE.match(page, at)
@@ -120,7 +121,7 @@ def test_a_scan_ends_between_pieces(kind: str) -> None:
 
 def test_the_words_that_stand_in_the_library_are_those_of_the_patterns() -> None:
     """Each word of which the library has its own list stops a scan, alone and behind what may stand before it."""
-    skip_local = SYNTAXES["no rules"].skip_local
+    skip_local = syntax_of("no rules").skip_local
     for word in syntax.LAZY_WORDS:
         for before in ("", "a-", "a-b-", "a-b-c-", "A-B-C-"):
             for name in (f"data-{before}{word}", f"DATA-{before}{word.upper()}x"):
@@ -175,14 +176,14 @@ def test_a_position_outside_of_the_buffer_reads_nothing(position: int) -> None:
     if scan.Scanner is None:
         return
     with pytest.raises(IndexError, match="outside of the buffer"):
-        SYNTAXES["no rules"].skip(b"<p", position)
+        syntax_of("no rules").skip(b"<p", position)
 
 
 def test_a_table_that_is_malformed_is_refused() -> None:
     """The library takes no table in which a name is missing or a list is not sorted."""
     if scan.Scanner is None:
         return
-    good = SYNTAXES["rules"].tables()
+    good = syntax_of("rules").tables()
     bad = [
         good._replace(elements={b"": 1}),
         good._replace(elements={b"p": -1}),
@@ -214,6 +215,7 @@ RULES = (
 )
 
 
+@functools.cache
 def policies(*, remove: bool, unknown: str) -> dict[str, HoldPolicy]:
     """Return what the same rules are with the library, if there is one, and without."""
     syntax.syntax_for.cache_clear()
@@ -238,10 +240,12 @@ def policies(*, remove: bool, unknown: str) -> dict[str, HoldPolicy]:
     return made
 
 
-SITES = {
-    "held elements stay": policies(remove=False, unknown="pixels"),
-    "held elements go": policies(remove=True, unknown="hold"),
-}
+def sites() -> dict[str, dict[str, HoldPolicy]]:
+    """Return the policies of two sites."""
+    return {
+        "held elements stay": policies(remove=False, unknown="pixels"),
+        "held elements go": policies(remove=True, unknown="hold"),
+    }
 
 
 def rewrite(page: bytes, policy: HoldPolicy, cuts: Iterable[int], *, at_end: bool) -> tuple[bytes, list[str]] | str:
@@ -262,7 +266,7 @@ def rewrite(page: bytes, policy: HoldPolicy, cuts: Iterable[int], *, at_end: boo
 
 def compare(page: bytes, cuts: list[int]) -> None:
     """Assert that a page comes out the same with the library and without, the first time and when it is known."""
-    for name, site in SITES.items():
+    for name, site in sites().items():
         for at_end in (False, True):
             one, other = (
                 [rewrite(page, policy, places, at_end=at_end) for places in ([], cuts, [])] for policy in site.values()
@@ -310,7 +314,7 @@ def test_a_large_page_comes_out_the_same() -> None:
 )
 def test_a_common_element_is_looked_at_where_a_rule_asks_for_its_attribute(tag: bytes, held: bool) -> None:
     """A rule for one of the elements that pages are full of is found by its attribute, however that is written."""
-    for policy in SITES["held elements stay"].values():
+    for policy in sites()["held elements stay"].values():
         result = rewrite(b"<body>" + tag, policy, [], at_end=True)
         assert isinstance(result, tuple)
         assert ("cards" in result[1]) == held
