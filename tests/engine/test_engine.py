@@ -24,7 +24,6 @@ from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.core.model import VendorSignals
 from consent_mw.engine import Engine
-from consent_mw.errors import RecordsError
 from consent_mw.http.request import RequestHead
 from consent_mw.records import Records
 from consent_mw.records import open_records
@@ -185,40 +184,6 @@ def test_two_processes_learn_from_each_other(make: Make) -> None:
         time.sleep(0.02)
     assert [service.id for service in two.now().site.services] == ["google-analytics"]
     assert one.now().site.revision == two.now().site.revision
-
-
-def test_what_is_learned_while_a_request_runs_is_shared(make: Make) -> None:
-    """Processes exchange what they know at any time, also between the start of a request and what its page shows."""
-    one, two = make(), make()
-    one.patience = two.patience = 30.0
-    visit(one, b"<p>")
-    growing = one._growing
-    growing.share()  # as the background task does, after the request has begun
-    growing.saw(frozenset({"google-analytics"}))
-    two._growing.answered()
-    assert [service.id for service in two.now().site.services] == ["google-analytics"]
-
-
-def test_what_the_store_did_not_take_is_shared_later(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that fails once gets the discovery the next time, without another visit."""
-    one, two = make(), make()
-    growing, fails = one._growing, [RecordsError("the disk is full")]
-    real = one.records.learned
-
-    def learned() -> frozenset[str]:
-        if fails:
-            raise fails.pop()
-        return real()
-
-    monkeypatch.setattr(one.records, "learned", learned)
-    monkeypatch.setattr(growing, "_hurry", lambda *_: None)
-    growing.saw(frozenset({"google-analytics"}))
-    with pytest.raises(RecordsError):
-        growing.share()
-    growing.share()
-    two._growing.visited = True
-    two._growing.share()
-    assert [service.id for service in two.now().site.services] == ["google-analytics"]
 
 
 def test_a_choice_made_at_one_process_counts_at_the_other_at_once(make: Make) -> None:
