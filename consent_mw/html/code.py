@@ -49,6 +49,7 @@ from consent_mw.html import scan
 from consent_mw.html.script_reading import IDENTIFIER
 from consent_mw.html.script_reading import ScriptReading
 from consent_mw.html.script_reading import ScriptText
+from consent_mw.html.script_reading import asks_whether
 from consent_mw.html.signatures import FIRST_LETTERS
 from consent_mw.html.signatures import Signature
 from consent_mw.html.signatures import SignatureSource
@@ -315,6 +316,11 @@ class CodeMatcher:
         found = self._addresses(script.text, host, depth)
         return tuple(sorted(marked | {id_ for address in found for id_ in address.ids}))
 
+    def mentions(self, text: bytes, host: str) -> Ids:
+        """Return the services with a signature, an address or a quoted host anywhere."""
+        hosts = (id_ for address in self._hosts(ScriptText(text).text, host) for id_ in address.ids)
+        return tuple(sorted({*self.anywhere(text, host), *hosts}))
+
     def addresses(self, text: bytes, host: str) -> Ids:
         """Return the services that the absolute addresses in ``text`` reach, in any syntax."""
         return tuple(sorted({id_ for address in self._addresses(ScriptText(text).text, host) for id_ in address.ids}))
@@ -428,7 +434,7 @@ class CodeMatcher:
             roots = {signature.call or signature.root for signature in found} - {b""} | queues
             if not self._has_own_code(script, reading, roots):
                 ids.add(id_)
-            elif not _asks_whether(script.text, roots):
+            elif not asks_whether(script.text, roots):
                 calls_what_is_missing = not queues and any(signature.call is not None for signature in found)
                 (ids if calls_what_is_missing else calls).add(id_)
         return Code(tuple(sorted(ids)), tuple(sorted(calls)), self._named_embeds(addresses, ids))
@@ -481,20 +487,3 @@ class CodeMatcher:
         kept.append(code[at:])
         words = {word for piece in kept for word in IDENTIFIER.findall(piece)}
         return bool(words - _COMMON_WORDS - roots)
-
-
-def _asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
-    """Whether a script checks that the globals which it calls exist."""
-    names = b"(?:" + b"|".join(map(re.escape, sorted(roots))) + rb")(?![\w$])"
-    held_by = rb"(?:window|self|globalThis|top)\s*+\.\s*+"
-    return bool(
-        re.search(
-            rb"\btry\s*+\{\s*+(?:" + held_by + rb")?" + names
-            + rb"|typeof\s*+\(?\s*+(?:" + held_by + rb")?" + names
-            + rb"|(?:\bif\s*+\(|&&|\|\||[(!?])\s*+!?\s*+" + held_by + names
-            + rb"|\bif\s*+\(\s*+!?\s*+" + names + rb"\s*+[)&|]"
-            + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*+(?:&&|\?\.)"
-            + rb"|[\"']" + names + rb"[\"']\s*+in\s++(?:window|self|globalThis)",
-            text,
-        )
-    )  # fmt: skip

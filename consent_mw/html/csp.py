@@ -60,7 +60,8 @@ FETCHING = frozenset(
 _TOKEN = re.compile(r"[^ \t\n\r\f]+")
 _SPACES = " \t\n\r\f"
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
-_HASH = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
+#: A source that allows inline code by its hash.
+HASH = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<host>\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)"
@@ -153,7 +154,7 @@ def _has(directive: Directive, keyword: str) -> bool:
 
 def allows_all_inline(directive: Directive, *, script: bool) -> bool:
     """Return whether any inline code is allowed: https://www.w3.org/TR/CSP3/#allow-all-inline"""
-    strict = any(_NONCE.fullmatch(value.text) or _HASH.fullmatch(value.text) for value in directive.values)
+    strict = any(_NONCE.fullmatch(value.text) or HASH.fullmatch(value.text) for value in directive.values)
     if strict or (script and _has(directive, "'strict-dynamic'")):
         return False
     return _has(directive, "'unsafe-inline'")

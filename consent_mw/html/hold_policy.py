@@ -18,6 +18,7 @@ from typing import NamedTuple
 from consent_mw.html.code import Ids
 from consent_mw.html.match import Matcher
 from consent_mw.html.places import Places
+from consent_mw.html.script_cut import Cut
 from consent_mw.html.suspects import Delivery
 from consent_mw.html.syntax import Syntax
 from consent_mw.html.urls import Url
@@ -71,6 +72,7 @@ class Memory:
 
     __slots__ = (
         "_budget",
+        "cuts",
         "foreign_plans",
         "generation",
         "mode_plans",
@@ -95,6 +97,8 @@ class Memory:
         self.script_plans: dict[tuple[bytes, Ids], TagPlan | None] = {}
         #: Edits in whole scripts, style sheets and contents of noscript elements, by their bytes.
         self.pieces: dict[bytes, Edits] = {}
+        #: How scripts that are held are cut, by their code; None for those that stay whole.
+        self.cuts: dict[bytes, Cut | None] = {}
         #: The held services whose embeds would appear at a script, by its start tag and code.
         self.panels: dict[bytes, Ids] = {}
 
@@ -114,6 +118,7 @@ class Memory:
                 self.script_plans,
                 self.pieces,
                 self.panels,
+                self.cuts,
             ):
                 store.clear()
         return True

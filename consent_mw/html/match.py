@@ -459,6 +459,10 @@ class Matcher:
         """Return the services that the absolute addresses in ``text`` reach, in any syntax."""
         return self._code.addresses(text, base.host)
 
+    def mentions(self, text: bytes, base: Url = _NO_PAGE) -> Ids:
+        """Return the services with a signature, an address or a quoted host anywhere in ``text``, in any syntax."""
+        return self._code.mentions(text, base.host)
+
     def handler(self, text: bytes, base: Url, *, by_visitor: bool) -> Ids:
         """
         Return the services whose addresses an event handler loads.

@@ -114,6 +114,8 @@ class Rewriter:
         self.held: set[str] = set()
         #: Whether the body has begun, so that elements with relative addresses may precede; true of all fragments.
         self.begun = False
+        #: Whether a policy in the response's headers may allow inline scripts by their hashes, so that none is cut.
+        self.has_hashes = False
         #: If this is a list, the offset in the output and the length of each insertion.
         self.trace: list[tuple[int, int]] | None = None
         #: If this is a list, the edits that were made, at offsets of the page.

@@ -139,3 +139,20 @@ class ScriptReading:
             kept.append(self._script.raw[at:start])
             at = end
         return b" ".join([*kept, self._script.raw[at:]])
+
+
+def asks_whether(text: bytes, roots: Iterable[bytes]) -> bool:
+    """Return whether a script checks that the globals which it calls exist."""
+    names = b"(?:" + b"|".join(map(re.escape, sorted(roots))) + rb")(?![\w$])"
+    held_by = rb"(?:window|self|globalThis|top)\s*+\.\s*+"
+    return bool(
+        re.search(
+            rb"\btry\s*+\{\s*+(?:" + held_by + rb")?" + names
+            + rb"|typeof\s*+\(?\s*+(?:" + held_by + rb")?" + names
+            + rb"|(?:\bif\s*+\(|&&|\|\||[(!?])\s*+!?\s*+" + held_by + names
+            + rb"|\bif\s*+\(\s*+!?\s*+" + names + rb"\s*+[)&|]"
+            + rb"|(?<![\w$.])(?:" + held_by + rb")?" + names + rb"\s*+(?:&&|\?\.)"
+            + rb"|[\"']" + names + rb"[\"']\s*+in\s++(?:window|self|globalThis)",
+            text,
+        )
+    )  # fmt: skip

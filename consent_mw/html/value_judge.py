@@ -287,6 +287,16 @@ class ValueJudge(ABC):
         """
         return self.leads_to(self.base) if self.base != self.page and b"import" in code else ()
 
+    def mentions(self, text: bytes) -> Ids:
+        """Return the services with a call or an address anywhere in the text of a script, without those allowed."""
+        return tuple({*self.script_code(text).all, *self.not_allowed(self._matcher.mentions(text, self.page))})
+
+    def globals_of(self, ids: Ids) -> frozenset[str]:
+        """Return the globals that the scripts of services define."""
+        services = self._matcher.services
+        paths = (path for id_ in ids if id_ in services for path in services[id_].queue)
+        return frozenset(re.split(r"[.(\[{]", path)[0] for path in paths)
+
     def _strangers_loaded_by(self, text: bytes) -> Ids:
         """Return the ids of unknown third parties that an inline snippet loads, without those allowed."""
         urls = [resolve(address, self.base) for address in loaded_by(text)]

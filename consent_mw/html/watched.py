@@ -79,7 +79,7 @@ class HoldWatch:
             self._pass(out)
             return
         parts: list[bytes] = []
-        marks: list[tuple[int, tuple[str, ...]]] = []
+        marks: list[tuple[int, tuple[str, ...], bool]] = []
         at = length = 0
         for offset, size in inserted:
             parts.append(out[at:offset])
@@ -87,14 +87,14 @@ class HoldWatch:
             at = offset + size
             if found := _HELD.search(out, offset, at):
                 ids = next(filter(None, found.groups()), b"").decode("ascii", "replace")
-                marks.append((length, tuple(ids.split(","))))
+                marks.append((length, tuple(ids.split(",")), out.startswith(b"</script>", offset)))
         parts.append(out[at:])
         page = b"".join(parts)
-        for position, ids_held in marks:
-            self._add(page, position, ids_held, charset or "utf-8")
+        for position, ids_held, is_cut in marks:
+            self._add(page, position, ids_held, charset or "utf-8", is_cut=is_cut)
         self._pass(page)
 
-    def _add(self, page: bytes, position: int, ids: tuple[str, ...], charset: str) -> None:
+    def _add(self, page: bytes, position: int, ids: tuple[str, ...], charset: str, *, is_cut: bool) -> None:
         if len(self.holds) >= self._most:
             self.more += 1
             return
@@ -102,7 +102,10 @@ class HoldWatch:
         named = _NAME.match(page, start)
         element = named[1].decode("ascii", "replace").lower() if named else ""
         end = start + 4 * _SHOWN
-        if b">" in page[start:position]:
+        if is_cut:
+            # A part of a script: show its code.
+            element, start, end = "script", position, position + 4 * _SHOWN
+        elif b">" in page[start:position]:
             # Inside a style sheet: show the surroundings, not the element far above.
             start = max(position - _BEFORE, page.rfind(b"\n", 0, position) + 1, start)
         elif element != "script" or b"src" in page[position : page.find(b">", position)].lower():

@@ -19,6 +19,7 @@ from typing import cast
 
 from consent_mw.core.lazy import lazy
 from consent_mw.html.charset import PageStream
+from consent_mw.html.csp import HASH
 from consent_mw.html.csp import Edit as TextEdit
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.holder import Holder
@@ -304,7 +305,13 @@ class PageBody:
             mark,
             policy.delivery.version,
             id(policy),
+            self._has_hashes,
         )
+
+    @lazy
+    def _has_hashes(self) -> bool:
+        """Whether a policy in the headers allows inline scripts by their hashes."""
+        return any(name.lower() == "content-security-policy" and HASH.search(value) for name, value in self._headers)
 
     def _marks(self) -> Marks:
         return Marks(self._view.key, xml=self._verdict.xml)
@@ -420,6 +427,7 @@ class PageBody:
         if isinstance(made, WatchedRewriter):
             made.watch = watch
         made.begun = not self._first
+        made.has_hashes = self._has_hashes
         made.key = self._view.key
         made.queue = self._insert_queue if self._first else None
         made.names = self._insert_before_names if self._first else None

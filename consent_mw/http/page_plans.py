@@ -82,6 +82,8 @@ class PassInputs(NamedTuple):
     version: int
     #: The identity of the policy; the plan keeps it alive.
     policy: int
+    #: Whether a policy in the headers allows inline scripts by their hashes, so that none is cut.
+    has_hashes: bool = False
 
 
 class Question(NamedTuple):

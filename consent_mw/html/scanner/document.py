@@ -15,6 +15,7 @@ from collections.abc import Set
 from typing import NamedTuple
 from typing import Protocol
 
+from consent_mw.html.csp import HASH
 from consent_mw.html.elements import attributes
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -101,6 +102,12 @@ class Page(Protocol):
     held: set[str]
     #: Whether the body has begun, so that elements with relative addresses may precede.
     begun: bool
+    #: Whether a policy in the response's headers allows inline scripts by their hashes.
+    has_hashes: bool
+
+    def readings(self) -> int:
+        """Return the number of ways in which the page is read."""
+        ...
 
 
 class Document:
@@ -189,14 +196,28 @@ class Document:
             before: The number of edits that precede those of the script.
             held: The ids that the script is held for.
         """
-        give = self.page.queue
-        if not held or give is None or self.in_noscript or self.template:
+        if not held or self.page.queue is None or self.in_noscript or self.template:
             return
-        text = give(self._here(), tuple(sorted(held)), code)
+        text = self.globals_before(held, code)
         if text:
             self.cursor.edits.insert(before, (self.cursor.origin + start, 0, text))
         # The panel goes before the globals: a held script looks for these next to it.
         self.panel_before(before, start, tag, code, held)
+
+    def globals_before(self, held: Set[str], code: bytes) -> bytes:
+        """Return the globals of a script with this code that is held for these ids."""
+        give = self.page.queue
+        return give(self._here(), tuple(sorted(held)), code) if give is not None else b""
+
+    @property
+    def is_sole(self) -> bool:
+        """Whether the markup here is part of the document, and browsers read the page in one way only."""
+        return self.primary and self.page.readings() == 1 and not (self.in_noscript or self.template)
+
+    @property
+    def allows_new_code(self) -> bool:
+        """Whether no policy of the page may allow its inline scripts by their hashes."""
+        return not self.page.has_hashes and not any(map(HASH.search, self.page.policies))
 
     def guard_before(self, before: int, start: int, names: tuple[str, ...]) -> None:
         """Insert the guard, if it is missing, before the script at ``start`` that names embeds of these services."""

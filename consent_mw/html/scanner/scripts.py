@@ -22,6 +22,7 @@ from consent_mw.html.holder import TOO_LONG
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
+from consent_mw.html.scanner.script_cutter import ScriptCutter
 from consent_mw.html.scanner.text import TextReader
 from consent_mw.html.tokens import TAG
 from consent_mw.html.tokens import end_tag
@@ -43,6 +44,9 @@ class ScriptReader:
         #: The ids held in the page before the script, and whether the script's plan depends on them.
         self._held_before: set[str] = set()
         self._calls = False
+        self._cutter = ScriptCutter(cursor, document)
+        #: Whether the script was cut, and so has all that is inserted before its parts.
+        self._is_cut = False
         #: The services whose embeds the script names in data.
         self._names: Ids = ()
 
@@ -58,7 +62,7 @@ class ScriptReader:
             piece = bytes(buffer[start : close.start()])
             code = piece[end - start :]
             known = holder.memory.pieces.get(piece)
-            if known is not None:
+            if known is not None and not (known.held and self._cutter.would_cut(tag, code)):
                 before = len(cursor.edits)
                 document.apply(known, start)
                 document.before_script(before, start, known.held, tag, code)
@@ -71,12 +75,13 @@ class ScriptReader:
             piece
             and not self._calls
             and not self._names
+            and not self._is_cut
             and self._kind != "importmap"
             and cursor.mode is Mode.DATA
             and not holder.policy.remove
         ):
             document.remember(piece, start, before)
-        if cursor.mode is not Mode.SCRIPT:
+        if cursor.mode is not Mode.SCRIPT and not self._is_cut:
             document.before_script(before, start, page.held, tag, code)
             self._before_user(before, start, tag, code)
         held.update(page.held)
@@ -111,7 +116,7 @@ class ScriptReader:
         """
         cursor, holder = self._cursor, self._document.holder
         self._kind, fetched = holder.script(tag)
-        self._calls, self._names = False, ()
+        self._calls, self._names, self._is_cut = False, (), False
         if self._kind and (not fetched or holder.policy.remove):
             self._content = cursor.origin + end
             cursor.position = start
@@ -147,7 +152,7 @@ class ScriptReader:
         before, start, begins = len(cursor.edits), cursor.position, self._content - cursor.origin
         held, page.held = page.held, set()
         taken = self._take()
-        if taken:
+        if taken and not self._is_cut:
             tag, code = bytes(cursor.buffer[start:begins]), bytes(cursor.buffer[begins : cursor.position])
             self._document.before_script(before, start, page.held, tag, code)
             self._before_user(before, start, tag, code)
@@ -175,6 +180,11 @@ class ScriptReader:
         too_long = end < 0 and cursor.is_too_long(start)
         mapped = self._kind == "importmap" and not too_long
         ids = (TOO_LONG,) if too_long else () if mapped else self._ids(content)
+        if ids and end >= 0 and self._cutter.apply(tag, content, start, ids):
+            self._is_cut = True
+            cursor.position = end
+            cursor.mode = Mode.DATA
+            return True
         plan = document.holder.script_plan(tag, ids)
         if plan is not None and plan.remove:
             closing = TAG.match(buffer, end) if end >= 0 else None

@@ -1,0 +1,263 @@
+"""Scripts with a vendor's snippet and the site's own code: what is held of them, and what goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_mw.core.model import Service
+from consent_mw.html.hold_policy import HoldPolicy
+from consent_mw.html.holder import Holder
+from consent_mw.html.match import Matcher
+from consent_mw.html.nested import held_in
+from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.script_cut import cut_of
+from tests.html.rewriting import PAGE
+from tests.html.rewriting import SERVICES
+
+MEASURE = Service(
+    "measure",
+    "Measure",
+    "Measure Ltd",
+    ("analytics",),
+    hosts=("measure.example",),
+    inline=("measure(",),
+    queue=("measure()", "measureLayer[]"),
+)
+LOAD = "(function(d,s){s=d.createElement('script');s.src='https://measure.example/m.js';d.head.append(s)})(document);"
+MENU = "document.querySelector('.menu').onclick = function () { this.classList.toggle('open') };"
+
+
+def holder(*, remove: bool = False, xml: bool = False) -> Holder:
+    """Return a holder that holds both trackers."""
+    policy = HoldPolicy(Matcher((*SERVICES, MEASURE)), frozenset({"pay", "necessary"}), remove=remove)
+    return Holder(policy, PAGE, document=held_in, xml=xml)
+
+
+def cut(code: str) -> list[str] | None:
+    """Return the parts of a script, with a minus sign before those that are held; None if it stays whole."""
+    found = cut_of(code.encode(), holder())
+    if found is None:
+        return None
+    assert found.parts[0].start == 0
+    assert found.parts[-1].end == len(code.encode())
+    assert all(one.end == other.start and one.held != other.held for one, other in pairwise(found.parts))
+    return ["-" * part.held + code.encode()[part.start : part.end].decode().strip() for part in found.parts]
+
+
+def rewritten(
+    page: str,
+    size: int = 0,
+    prepare: Callable[[Rewriter], object] = lambda _: None,
+    *,
+    remove: bool = False,
+    xml: bool = False,
+) -> str:
+    """Return the page as a visitor gets it, with the globals of held scripts in brackets."""
+    rewriter = Rewriter(holder(remove=remove, xml=xml))
+    rewriter.queue = lambda place, ids, code: b"[%s]" % ",".join(ids).encode()
+    rewriter.amend = lambda text: ()
+    prepare(rewriter)
+    raw = page.encode()
+    step = size or len(raw)
+    return b"".join(
+        [rewriter.feed(raw[at : at + step]) for at in range(0, len(raw), step)] + [rewriter.finish()]
+    ).decode()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["-" + LOAD, MENU],
+        [MENU, "-" + LOAD],
+        [MENU, "-" + LOAD + "\nmeasure('view');", "var config = { a: 1 };"],
+        # What a snippet makes without a function around it, and what only it uses.
+        [
+            "-var s = document.createElement('script'); s.src = 'https://measure.example/m.js'; put(s);",
+            MENU,
+        ],
+        ["-var base = 'https://measure.example/'; var s = new Image(); s.src = base + 'p.gif';", MENU],
+        # The globals of the service.
+        ["-window.measureLayer = window.measureLayer || []; measureLayer.push({ a: 1 });\n" + LOAD, MENU],
+        ["-" + LOAD + " function measure() { measureLayer.push(arguments) }", MENU],
+        # A function that calls the service later.
+        ["function buy(b) { measure('buy'); b.disabled = true }", "-" + LOAD + "measure('view');"],
+        ["-" + LOAD, "addEventListener('load', function () { measure('ready'); start() });"],
+        ["-" + LOAD, "window.app = { buy() { window.measure('buy') }, open: () => { measure('open') } };"],
+        # A function of the site's own that has a stand-in.
+        [
+            "-function ping() { new Image().src = 'https://measure.example/p' }",
+            "addEventListener('x', () => { ping() });",
+        ],
+        # Declarations that other scripts use.
+        ["var hideAd = true;", "-" + LOAD],
+        # Comments go with what follows them; they and the end of the line stay where they are.
+        ["// https://measure.example is good\n" + MENU, "-/* measure(1) */ " + LOAD + " //-->"],
+        ["-let [a] = ['//measure.example/a.js']; fetch(a); use(a);", "const t = `${ `}` }`, r = /[;'\"]/;"],
+    ],
+    ids=str,
+)
+def test_own_statements_go_on(parts: list[str]) -> None:
+    """The vendor's statements are held, with what needs them at once, and nothing else."""
+    assert cut("\n".join(part.removeprefix("-") for part in parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        LOAD,
+        MENU,
+        LOAD + "measure('view');",
+        # One statement has both.
+        "addEventListener('load', function () { " + LOAD + MENU + " });",
+        "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu() };",
+        # A part would need at once what a later part declares.
+        "start();" + LOAD + "function start() { " + MENU + " }",
+        "function start() { menu() } start();" + LOAD + "function menu() { " + MENU + " }",
+        # The value of a variable when the held part runs would be another one.
+        "var e = new Image(); e.src = 'https://measure.example/p'; e = menu(); e.onclick = open;",
+        # The address is in no single statement, or the rest would load it.
+        "var a = ['https://measure', '.example/']; " + "load(a.join(''));" + MENU,
+        "var u = unescape('https%3A//measure'); load(u + unescape('.example/m.js'));" + MENU,
+        # It depends on its own element, or on what cannot be read.
+        LOAD + "document.currentScript.remove();" + MENU,
+        LOAD + "var all = document.scripts; all[document.scripts.length - 1].after(x);" + MENU,
+        LOAD + MENU + "if (a) /b/.test(c);",
+        "<!--\n" + LOAD + MENU + "var t = '<script>';",
+        # Too many parts.
+        (LOAD + MENU) * 5,
+        LOAD + MENU + "a();" * 16_400,
+    ],
+    ids=lambda code: code[:60],
+)
+def test_a_doubtful_script_stays_whole(code: str) -> None:
+    """Whatever is not certain is held as one script, like before."""
+    assert cut(code) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "left"),
+    [
+        ("var u = 'https://measure.example/m.js'; if (x) { fetch(u) } " + MENU, MENU),
+        (
+            "const c = { u: '//measure.example/', m: '.menu' }; document.querySelector(c.m).focus(); fetch(c.u); "
+            + MENU,
+            MENU,
+        ),
+        ("function url() { return '//measure.example/m.js' } fetch(url()); " + MENU, MENU),
+        (
+            "var u = '//measure.example/m.js'; function go() { fetch(u) } go(); " + MENU,
+            "function go() { fetch(u) } | " + MENU,
+        ),
+    ],
+)
+def test_what_needs_a_held_statement_at_once_is_held_with_it(code: str, left: str) -> None:
+    """It would only throw an error, and take the statements after it along."""
+    parts = cut(code)
+    assert parts is not None
+    assert " | ".join(part for part in parts if part[:1] != "-") == left
+
+
+def test_the_page_gets_several_scripts() -> None:
+    """With the attributes of the one, except its id; the globals of the service come before the held part."""
+    page = f'<p><script id="a" nonce="n" type=text/javascript>{MENU}{LOAD}var b = 1;</script>'
+    assert rewritten(page) == (
+        f'<p><script id="a" nonce="n" type=text/javascript>{MENU}</script>[measure]'
+        f'<script data-cmw-held=measure type=text/plain nonce="n" data-cmw-type=text/javascript>{LOAD}</script>'
+        f'<script nonce="n" type=text/javascript>var b = 1;</script>'
+    )
+    page = f"<p><SCRIPT\n>{LOAD}{MENU}</script >"
+    held = f"[measure]<SCRIPT data-cmw-held=measure type=text/plain\n>{LOAD}</script><script>{MENU}</script >"
+    assert rewritten(page) == "<p>" + held
+    # Also where the same script came before.
+    assert rewritten(page * 2) == ("<p>" + held) * 2
+
+
+def test_strict_code_stays_strict() -> None:
+    """A directive at the start of a script is repeated in each part."""
+    page = f"<script>'use strict';{LOAD}{MENU}</script>"
+    assert f'</script><script>"use strict";{MENU}</script>' in rewritten(page)
+    page = f"<script>'use strict';{MENU}{LOAD}</script>"
+    assert f'type=text/plain>"use strict";{LOAD}</script>' in rewritten(page)
+
+
+HASH = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+HASHES = f'<meta http-equiv=Content-Security-Policy content="script-src {HASH}">'
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<template><script>%s</script></template>",
+        "<noscript><script>%s</script></noscript>",
+        "<script data-consent=analytics>%s</script>",
+        "<script data-cmw-held=x>%s</script>",
+        "<script type=module>%s</script>",
+        "<script type=text/delayed-script>%s</script>",
+        "<script onload='a()'>%s</script>",
+        "<svg><script>%s</script></svg>",
+        "<script src=/own.js></script><iframe srcdoc='<script>%s</script>'></iframe>",
+        HASHES + "<script>%s</script>",
+        "<script>%s",
+    ],
+)
+def test_a_script_stays_whole_where_a_cut_would_change_more(page: str) -> None:
+    """Where scripts do not run as the page has them, where others read them, or where a policy knows them."""
+    code = LOAD + MENU
+    out = rewritten(page.replace("%s", code.replace("'", "&apos;") if "srcdoc" in page else code))
+    assert out.count("</script") == page.count("</script")
+
+
+def test_a_script_with_a_nonce_is_cut_beside_hashes() -> None:
+    """Its parts have the nonce, too."""
+    assert rewritten(HASHES + f"<script nonce=n>{LOAD}{MENU}</script>").count("<script") == 2
+
+    def hashes_in_header(rewriter: Rewriter) -> None:
+        rewriter.has_hashes = True
+
+    assert rewritten(f"<script>{LOAD}{MENU}</script>", 0, hashes_in_header).count("<script") == 1
+    assert rewritten(f"<script nonce=n>{LOAD}{MENU}</script>", 0, hashes_in_header).count("<script") == 2
+
+
+def test_a_script_of_a_fragment_stays_whole() -> None:
+    """A part of a page has no globals for the site's own code to call."""
+
+    def fragment(rewriter: Rewriter) -> None:
+        rewriter.queue = None
+
+    page = f"<script>{LOAD}{MENU}</script>"
+    assert rewritten(page, 0, fragment).count("<script") == 1
+    assert rewritten(page, remove=True).count("<script") == 0
+    assert rewritten(page, xml=True).count("<script") == 1
+
+
+PIECES = [
+    LOAD,
+    MENU,
+    "measure(1);",
+    "var a = 1;",
+    "function f() { measure(2) }",
+    "f();",
+    "\n",
+    "// c\n",
+    "a = `${b}`;",
+    "'use strict';",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8), st.integers(0, 40))
+def test_the_output_does_not_depend_on_chunks_and_loses_nothing(pieces: list[str], size: int) -> None:
+    """Without the insertions, the page is the application's; and no part that runs loads or calls the service."""
+    page = "<p><script>" + "".join(pieces) + "</script><p>"
+    out = rewritten(page)
+    assert rewritten(page, size) == out
+    plain = re.sub(r"\[measure\]| data-cmw-held=measure type=text/plain", "", out)
+    assert plain.replace("</script><script>", "").replace('"use strict";', "") == page
+    for code in re.findall(r"<script>(.*?)</script>", out, re.S):
+        assert "measure.example" not in code
+        assert not re.search(r"^measure\(|;measure\(", code)
