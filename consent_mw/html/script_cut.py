@@ -15,7 +15,8 @@ Theory of operation
    globals of the services for which the script is held, other than in a function that is called later;
 2. that needs at once what a held statement declares, unless a stand-in is there for it
    (:mod:`consent_mw.html.definitions`), or that writes what a held statement writes;
-3. that has to do with nothing but an object which a held statement fills, such as a script element in the making.
+3. that has to do with nothing but an element which a held statement fills, such as a script in the making, or that
+   fills an object of somebody else's which a held statement uses: the vendor's settings.
 
 The rest is then judged as any script is: all of it together has to be one that would not be held. That is the whole
 proof that nothing leaves: what the page gets is what an owner could have written, and each part is judged as such. The
@@ -52,6 +53,9 @@ _LONGEST = 65_536
 _MOST_PARTS = 8
 #: The most objects that held statements fill whose other statements are looked for.
 _MOST_FILLED = 32
+#: Objects that every script may fill.
+_OF_BROWSERS = frozenset(b"document globalThis history location navigator self this top window $ jQuery".split())
+_MAKES_ELEMENT = re.compile(rb"createElement|\bnew\s+Image\b")
 #: Code that finds its own script element, which a cut would replace.
 _FINDS_ITSELF = re.compile(rb"currentScript|\bscripts\s*\[|\bscripts\s*\.\s*length|scripts\s*\.\s*item\b")
 #: White space that may have been a comment.
@@ -189,9 +193,10 @@ class _Ties:
         first = [number for number in range(len(self._texts)) if self._is_the_service(number, reader)]
         self._held = set(first)
         self._spread()
-        # What a held statement fills may be made and used by others, in the simplest snippets without a function.
+        # In the simplest snippets no function contains the statements that make a script element.
         for name in sorted({name for number in self._held for name in self._names[number].filled})[:_MOST_FILLED]:
             self._held |= self._around(name)
+        self._held |= self._settings()
         self._spread()
         shared = {name for number in self._held for name in self._names[number].at_once}
         if any(sum(maker not in self._held for maker in self._makers.get(name, ())) > 1 for name in shared):
@@ -219,13 +224,19 @@ class _Ties:
         return re.sub(rb"(?<![\w$.'\"`])(?:(?:window|self|globalThis)\.)?(?:" + named + rb")(?![\w$])", b"_", text)
 
     def _around(self, name: bytes) -> set[int]:
-        """Return the statements that have to do with one object only, if all that they make is only used by them."""
-        if name not in self._makers:
+        """Return the statements that have to do with one new element, if all that they make is only used by them."""
+        if not any(_MAKES_ELEMENT.search(self._texts[maker]) for maker in self._makers.get(name, ())):
             return set()
         circle = {*self._makers[name], *self._users.get(name, ())} - self._held
         made = {other for number in circle for other in self._names[number].written}
         users = (user for other in made for user in (*self._users.get(other, ()), *self._later.get(other, ())))
         return circle if circle.union(self._held).issuperset(users) else set()
+
+    def _settings(self) -> set[int]:
+        """Return the statements that fill an object of somebody else's which held ones use: the vendor's settings."""
+        used = {name for number in self._held for name in self._names[number].at_once}
+        used -= _OF_BROWSERS.union(self._makers)
+        return {number for number, one in enumerate(self._names) if not used.isdisjoint(one.filled)}
 
     def _spread(self) -> None:
         """Hold what needs at once, or writes, what is held."""

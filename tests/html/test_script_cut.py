@@ -82,6 +82,14 @@ def rewritten(
             MENU,
         ],
         ["-var base = 'https://measure.example/'; var s = new Image(); s.src = base + 'p.gif';", MENU],
+        # A part of an object of the site's own.
+        [
+            "window.app = {}; app.id = 7;",
+            "-app.ads = (function () { " + LOAD + " return { show: f } })();",
+            "app.go();",
+        ],
+        # Settings of an object that another script of the vendor has made.
+        ["-m.page = 'a'; m.b.c = 1; m.measure(new Image().src = '//measure.example/p');", "document.title = 'a';"],
         # The globals of the service.
         ["-window.measureLayer = window.measureLayer || []; measureLayer.push({ a: 1 });\n" + LOAD, MENU],
         ["-" + LOAD + " function measure() { measureLayer.push(arguments) }", MENU],
