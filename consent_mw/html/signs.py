@@ -192,6 +192,8 @@ class Sign(NamedTuple):
     found: Callable[[StrangeAddress], str]
     #: Such a sign proves nothing alone.
     weak: bool = False
+    #: Such a sign counts only beside one that is not weak: help, chat and shop widgets have it as well.
+    beside: bool = False
 
 
 class StrangeAddress(NamedTuple):
@@ -359,8 +361,8 @@ SIGNS: tuple[Sign, ...] = (
     Sign("a top-level domain that young vendors prefer", 1, _in_host(_VENDORS_ENDING), weak=True),
     Sign("an async script", 2, lambda address: "async" if address.is_async else "", weak=True),
     Sign("the site's name in the path", 2, _site_in_path),
-    Sign("an attribute for an account", 2, _account_attribute),
-    Sign("an attribute named like the host", 2, _vendors_attribute),
+    Sign("an attribute for an account", 2, _account_attribute, beside=True),
+    Sign("an attribute named like the host", 2, _vendors_attribute, beside=True),
     Sign("a sign-in word", -8, _signs_in),
     Sign("a word of a consent tool", -4, _any_word(_CONSENT)),
     Sign("a payment or captcha word", -4, _serves_visitor),
@@ -406,16 +408,11 @@ def address_of(
 
 def opinion(address: StrangeAddress) -> Opinion:
     """Return the judgement of an address by the table."""
-    points = 0
-    reasons = []
-    marked = False
-    for sign in SIGNS:
-        if what := sign.found(address):
-            points += sign.points
-            if sign.points > 0:
-                reasons.append(f"{what} ({sign.says})")
-                marked = marked or not sign.weak
-    return Opinion(points, tuple(reasons), marked)
+    found = [(sign, what) for sign in SIGNS if (what := sign.found(address))]
+    marked = any(sign.points > 0 and not (sign.weak or sign.beside) for sign, _ in found)
+    found = [(sign, what) for sign, what in found if marked or not sign.beside]
+    reasons = tuple(f"{what} ({sign.says})" for sign, what in found if sign.points > 0)
+    return Opinion(sum(sign.points for sign, _ in found), reasons, marked)
 
 
 def describes_picture(alt: str) -> bool:
