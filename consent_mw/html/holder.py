@@ -225,6 +225,10 @@ class Holder(ValueJudge):
             return None
         return self.not_allowed(tuple(name if name.replace("-", "").isalnum() else UNKNOWN_SERVICE for name in names))
 
+    def sheet_mark(self, tag: bytes) -> Ids:
+        """Return the services for which the author's mark holds the style element with this start tag."""
+        return (self.mark(attributes(tag, len(b"<style"))) or ()) if b"data-consent" in tag.lower() else ()
+
     def script(self, tag: bytes) -> tuple[str, bool]:
         """Return the kind of script with this start tag (see :func:`executes`), and whether it has a src."""
         memory = self.memory
@@ -404,7 +408,7 @@ class Holder(ValueJudge):
             elif kind == "handler":
                 ids = self._handler(first.raw, key)
             else:
-                ids = self._value(kind, first.raw)
+                ids = self.css(first.raw, always) if kind == "css" else self._value(kind, first.raw)
             if self._is_owned_stranger(tag, ids, first.raw):
                 ids = ()
             if not ids and kind in ("url", "page") and name in _LOADS_CODE:

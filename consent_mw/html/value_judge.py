@@ -178,8 +178,13 @@ class ValueJudge(ABC):
         """Return the services that a resolved URL reaches, without those allowed."""
         return self.not_allowed(self._matcher.target(url, self.page))
 
-    def css(self, raw: bytes) -> Ids:
-        """Return the services that the URLs of a declaration list lead to, without those allowed."""
+    def css(self, raw: bytes, mark: Ids = ()) -> Ids:
+        """
+        Return the services that the URLs of a declaration list lead to, without those allowed.
+
+        Args:
+            mark: As for :meth:`css_url`.
+        """
         if not _CSS_GATE.search(raw):
             return ()
         texts = [(self.text(raw).encode("utf-8", "replace"), css.PLAIN)]
@@ -191,11 +196,18 @@ class ValueJudge(ABC):
         except RefusedMarkup:
             # Hold the attribute instead of refusing the whole page.
             return self.not_allowed((UNKNOWN_SERVICE,))
-        ids = [id_ for value in values for id_ in self.css_url(value)]
+        ids = [id_ for value in values for id_ in self.css_url(value, mark)]
         return tuple(dict.fromkeys(ids))
 
-    def css_url(self, value: bytes) -> Ids:
-        """Return the services that a URL of a style sheet leads to, without those allowed."""
+    def css_url(self, value: bytes, mark: Ids = ()) -> Ids:
+        """
+        Return the services that a URL of a style sheet leads to, without those allowed.
+
+        Args:
+            mark: The services for which the author's mark holds the style sheet; they also hold every absolute URL.
+        """
+        if mark and not self._is_local(value):
+            return tuple(dict.fromkeys((*mark, *self.css_url(value))))
         if self._is_local(value):
             return self.not_allowed(self._matcher.path(value))
         ids, sheets = self._css_targets({(value, self.charset): None})

@@ -64,6 +64,24 @@ def test_the_author_s_word_that_an_element_stays_counts() -> None:
     assert run(page) == page
 
 
+def test_a_mark_holds_what_styles_load_from_other_hosts() -> None:
+    """In a marked style sheet and a marked style attribute each address is held that may lead elsewhere."""
+    page = (
+        b"<style data-consent=films>@import '//x.example/a';b{background:url(/own)}i{background:url(//y.example/b)}"
+        b"</style><p data-consent=films style='background:url(//x.example/c)'>a<p data-consent=films style='width:3px'>"
+        b"<svg><style data-consent=films>@import '//x.example/d'</style></svg><style>@import '//x.example/e'</style>"
+    )
+    assert run(page) == (
+        b"<style data-cmw-held=films data-consent=films>@import 'about:invalid#cmw=films#//x.example/a';"
+        b"b{background:url(/own)}i{background:url(about:invalid#cmw=films#//y.example/b)}</style>"
+        b"<p data-cmw-held=films data-consent=films data-cmw-style='background:url(//x.example/c)'>a"
+        b"<p data-cmw-held=films data-consent=films style='width:3px'>"
+        b"<svg><style data-consent=films>@import 'about:invalid#cmw=films#//x.example/d'</style></svg>"
+        b"<style>@import '//x.example/e'</style>"
+    )
+    assert run(page, held_by=holder(allowed=["films"])) == page
+
+
 def test_a_mark_that_is_no_name_is_held_as_unknown() -> None:
     """What stands in a mark gets into our own markup only where it is a name."""
     page = b"<img data-consent='a\"b' src=/x.gif>"

@@ -86,7 +86,7 @@ class MarkedText:
         if too_long and name != b"script":
             raise RefusedMarkup("text in SVG or XHTML is longer than hold_back", "hold_back")
         if name == b"style":
-            self._defuse(raw, end)
+            self._defuse(raw, end, self._document.holder.sheet_mark(found.group()))
         elif name == b"script":
             self._settle_script(found, raw, too_long=too_long)
         if not xml:
@@ -191,14 +191,14 @@ class MarkedText:
             _add_text(text, offsets, raw[at:], at)
         return [(bytes(text), offsets) for text, offsets in ((whole, direct) if has_elements else (whole,))]
 
-    def _defuse(self, raw: bytes, offset: int) -> None:
+    def _defuse(self, raw: bytes, offset: int, mark: Ids) -> None:
         """Defuse the URLs of a style sheet in which character references are decoded."""
         holder = self._document.holder
         places: dict[int, Ids] = {}
         for text, offsets in self._texts(raw):
 
             def visit(at: int, url: bytes, offsets: list[int] = offsets) -> None:
-                ids = holder.css_url(url)
+                ids = holder.css_url(url, mark)
                 if ids:
                     places[offsets[at]] = ids
 

@@ -21,6 +21,7 @@ import re
 from typing import Protocol
 
 from consent_mw.errors import RefusedMarkup
+from consent_mw.html.code import Ids
 from consent_mw.html.elements import Tag
 from consent_mw.html.elements import self_closing
 from consent_mw.html.hold_policy import Edits
@@ -206,9 +207,9 @@ class Reading:
         self._flat = flat if flat is not None and flat.around is None and self._page.follows(flat) else None
         return self._flat is not None
 
-    def follow_style(self, searched: int, wide: str) -> None:
+    def follow_style(self, mark: Ids, searched: int, wide: str) -> None:
         """Follow a reading that takes the bytes of the style sheet at the position as ``wide``."""
-        self.fork().text.begin_style(searched=searched, wide=wide)
+        self.fork().text.begin_style(mark, searched=searched, wide=wide)
 
     def pass_section(self, text: bytes) -> None:
         """Process the text of a CDATA section."""
@@ -484,7 +485,7 @@ class Reading:
         if name == b"noscript":
             self._noscript(found.end())
         elif name == b"style":
-            self.text.begin_style()
+            self.text.begin_style(document.holder.sheet_mark(found.group()))
         elif name in RAW_TEXT:
             self.text.begin_raw_text(name, leave_out=left_out and name == b"iframe")
         elif name in (SVG, MATH):

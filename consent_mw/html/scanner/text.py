@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from consent_mw.html import css
+from consent_mw.html.code import Ids
 from consent_mw.html.plan_writer import defuse
 from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
@@ -38,7 +39,7 @@ class Forks(Protocol):
     def pass_section(self, text: bytes) -> None:
         """Process the text of a CDATA section."""
 
-    def follow_style(self, searched: int, wide: str) -> None:
+    def follow_style(self, mark: Ids, searched: int, wide: str) -> None:
         """Follow a reading that takes the bytes of the style sheet at the position as ``wide``."""
 
 
@@ -66,6 +67,8 @@ class TextReader:
         self._again = 0
         #: The way to read the bytes of the style sheet; None until it makes a difference.
         self._wide: str | None = None
+        #: The services for which the author's mark holds the style element.
+        self._mark: Ids = ()
         #: The terminator of a token that was too long to keep back.
         self._terminator = b""
 
@@ -139,11 +142,12 @@ class TextReader:
 
     # -- style sheets
 
-    def begin_style(self, *, searched: int = 0, wide: str | None = None) -> None:
+    def begin_style(self, mark: Ids = (), *, searched: int = 0, wide: str | None = None) -> None:
         """
         Enter the style sheet that starts at the position.
 
         Args:
+            mark: The services for which the author's mark holds it.
             searched: Offset in the page up to which it has no end tag.
             wide: The way to read its bytes; None if not determined.
         """
@@ -152,6 +156,7 @@ class TextReader:
         self._searched = max(searched, self._content)
         self._again = 0
         self._wide = wide
+        self._mark = mark
 
     def style(self) -> bool:
         """Defuse the URLs of a style element."""
@@ -241,7 +246,7 @@ class TextReader:
         if self._wide is None and others and css.AMBIGUOUS.search(cursor.buffer, cursor.position, end):
             self._wide = first
             for wide in others:
-                self._forks.follow_style(self._searched, wide)
+                self._forks.follow_style(self._mark, self._searched, wide)
         return first if self._wide is None else self._wide
 
     def _whole_style(self, end: int, wide: str) -> None:
@@ -250,7 +255,7 @@ class TextReader:
         start, text = cursor.position, bytes(cursor.buffer[cursor.position : end])
         cursor.position = end
         cursor.mode = Mode.DATA
-        key = b"<style>" + text
+        key = (b"<style>" if not self._mark else b"<style %s>" % ",".join(self._mark).encode()) + text
         known = memory.pieces.get(key)
         if known is not None:
             document.apply(known, start)
@@ -262,7 +267,7 @@ class TextReader:
         page.held = held
 
     def _defuse(self, offset: int, raw: bytes) -> None:
-        ids = self._document.holder.css_url(raw)
+        ids = self._document.holder.css_url(raw, self._mark)
         if ids:
             self._document.page.held.update(ids)
             self._cursor.edit(offset, 0, defuse(ids))
