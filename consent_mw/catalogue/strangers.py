@@ -15,8 +15,10 @@ from consent_mw.html.service_index import parts_of
 from consent_mw.html.suspects import file_of_stranger
 from consent_mw.html.suspects import host_of_stranger
 
-__all__ = ["WithStrangers", "learnable"]
+__all__ = ["SUSPECT", "WithStrangers", "learnable"]
 
+#: The kind of a suspect, which visitors read about in their language; no entry of the catalogue has it.
+SUSPECT = "suspect"
 _DESCRIPTION = MappingProxyType(
     {"en": "A third party that this site has not described; what it loads looks like measurement or advertising."}
 )
@@ -46,7 +48,7 @@ class WithStrangers(Mapping[str, Service]):
     def __getitem__(self, id_: str) -> Service:
         if id_ in self._known:
             service = self._known[id_]
-            return replace(service, suspected=True) if id_ == UNKNOWN_SERVICE else service
+            return replace(service, suspected=True, kind=SUSPECT) if id_ == UNKNOWN_SERVICE else service
         host = host_of_stranger(id_)
         name = file_of_stranger(id_)
         labels = host.split(".")
@@ -56,7 +58,13 @@ class WithStrangers(Mapping[str, Service]):
         if self._index is not None and any(map(self._index.has_host, above)):
             raise KeyError(id_)
         if name:
-            return Service(id_, name, name, ("marketing",), tracker=True, suspected=True, description=_DESCRIPTION)
+            return Service(
+                *(id_, name, name, ("marketing",)),
+                tracker=True,
+                suspected=True,
+                kind=SUSPECT,
+                description=_DESCRIPTION,
+            )
         if not host:
             raise KeyError(id_)
         return Service(
@@ -64,6 +72,7 @@ class WithStrangers(Mapping[str, Service]):
             tracker=True,
             embed=True,
             suspected=True,
+            kind=SUSPECT,
             description=_DESCRIPTION,
         )
 

@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 from babel import Locale
 
+from consent_mw import catalogue
 from consent_mw.catalogue import KINDS
+from consent_mw.catalogue.strangers import SUSPECT
+from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.core.model import UNKNOWN_SERVICE
+from consent_mw.html.suspects import stranger_id
 from consent_mw.notice import wording
 from consent_mw.notice.assets import texts
 from consent_mw.stats.texts import TEXTS
@@ -240,12 +245,20 @@ def test_a_field_that_is_not_known_is_an_error() -> None:
         locale_data.date_pattern("EEEE, d MMMM y", "")
 
 
+@pytest.mark.parametrize("id_", [stranger_id("unknown.test"), "file-tracker-js", UNKNOWN_SERVICE])
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_a_suspect_is_described_in_the_language_of_the_visitor(tag: str, id_: str) -> None:
+    """Visitors read what a suspect is in their own language."""
+    service = WithStrangers(catalogue.load())[id_]
+    assert wording.service_description(service, tag)[1] == ""
+
+
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_every_kind_of_service_has_a_sentence(tag: str) -> None:
     """Each kind of the catalogue is described in one sentence, and each differently, in the language's own script."""
     found = texts().kinds(tag)
-    assert list(found) == list(KINDS)
-    assert len(set(found.values())) == len(KINDS)
+    assert list(found) == [*KINDS, SUSPECT]
+    assert len(set(found.values())) == len(found)
     assert [text for text in found.values() if not re.fullmatch(r"\S.*[.。।]|\S.*", text) or "  " in text] == []
     if tag in SCRIPTS:
         script = re.compile(SCRIPTS[tag])
