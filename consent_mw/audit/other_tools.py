@@ -175,6 +175,17 @@ _SOURCE = re.compile(rb"\sdata-(?:cmplz-|cookieblock-|cookieconsent-)?src=", re.
 _MARKS = tuple(tool.marks for tool in OTHER_TOOLS if tool.marks is not None)
 
 
+def is_kept(markup: str) -> bool:
+    """
+    Whether a script is kept by another consent tool: it bears the tool's mark and a type that browsers do not run.
+
+    Args:
+        markup: Markup that begins with the tag of a script.
+    """
+    tag = markup.partition(">")[0].encode() + b">"
+    return _TYPE.search(tag) is not None and any(marks.search(tag) for marks in _MARKS)
+
+
 def _without_marks(tag: bytes) -> bytes:
     if not any(marks.search(tag) for marks in _MARKS):
         return tag

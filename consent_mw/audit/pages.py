@@ -19,6 +19,7 @@ from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
 from consent_mw.audit.aliases import Aliases
+from consent_mw.audit.other_tools import is_kept
 from consent_mw.audit.targets import Response
 from consent_mw.catalogue.definitions import joined
 from consent_mw.core.choice import NoRecord
@@ -295,7 +296,9 @@ class Reader:
         observer.start(status, "", headers)
         observer.feed(body)
         found = observer.finish()
-        return found.holds, found.is_page, found.refused
+        # Browsers do not run scripts that another consent tool keeps. We hold them, since that tool may release them.
+        holds = (hold for hold in found.holds if not (hold.element == "script" and is_kept(hold.markup)))
+        return tuple(holds), found.is_page, found.refused
 
     def _load(self, hold: SeenHold, *, is_held: bool) -> SeenLoad:
         host = host_in(hold.markup)

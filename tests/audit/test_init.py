@@ -143,6 +143,18 @@ def test_categories_lead_to_purposes_of_ours() -> None:
     assert {ours for tool in OTHER_TOOLS for ours in tool.categories.values()} <= purposes
 
 
+def test_what_another_tool_holds_does_not_fire(reader: Reader) -> None:
+    """A script that another tool keeps is not said to load; one that only has an unknown type or a mark is."""
+
+    def loading(script: str) -> list[str]:
+        answer = Response(200, HTML, page(script).encode())
+        return [load.service.id for load in reader.read("https://localhost", "/", answer).loads]
+
+    assert {tool: loading(script) for tool, (_, script) in MARKED.items()} == dict.fromkeys(MARKED, [])
+    assert loading(f'<script type="text/later" src="{GTAG}"></script>') == ["google-analytics"]
+    assert loading(f'<script data-varname="analytics" src="{GTAG}"></script>') == ["google-analytics"]
+
+
 def test_marks_of_other_tools_are_taken_out_in_place() -> None:
     """A page without the marks has the same length and lines; a page without marks is the same."""
     for head, script in MARKED.values():
