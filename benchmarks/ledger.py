@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import Records
 from consent_mw.records import open_records
 

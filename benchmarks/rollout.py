@@ -44,7 +44,7 @@ from benchmarks import report
 from consent_mw.config import load as read_config
 from consent_mw.core.seal import GRANTS
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import open_records
 from tests.faults import load
 from tests.faults import stores

@@ -19,7 +19,6 @@ from consent_mw.catalogue import LAWFUL_BASES
 from consent_mw.catalogue import SAFEGUARDS
 from consent_mw.catalogue import SIGNALS as VENDORS
 from consent_mw.config import checks
-from consent_mw.cookies.migrating import TOOLS
 from consent_mw.core.days import EPOCH
 from consent_mw.html import service_rules
 
@@ -85,6 +84,13 @@ def _plain_host(value: object) -> object:
     if "*" in str(rule):
         raise checks.ValueProblem(f"{value!r} has a star.", 'Write "cdn.example.org": it includes all subdomains.')
     return rule
+
+
+def _former_tool(value: object) -> object:
+    """Return the id of a tool whose choices can be taken over."""
+    from consent_mw.cookies.migrating import TOOLS  # here, since few sites come from another tool
+
+    return checks.one_of(TOOLS)(value)
 
 
 def _place(value: object) -> object:
@@ -343,7 +349,7 @@ SITE: Mapping[str, checks.Check] = {
     "cookie_domain": _shared_domain,
     "hide_cookies": checks.flag,
     "server_timing": checks.flag,
-    "migrate_from": checks.texts(checks.one_of(TOOLS)),
+    "migrate_from": checks.texts(_former_tool),
     "migrate_until": _day,
     "takes_effect": _moment,
     "until_then": checks.text,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 
 from consent_mw.config.problems import ConfigReader
@@ -53,6 +52,8 @@ def parse_text(text: str, file: str) -> tuple[ConfigReader, Mapping[str, object]
     Raises:
         ConfigError: if the text is not TOML.
     """
+    import tomllib  # here, since a site that is configured by a mapping needs none
+
     text = text.removeprefix("\ufeff")  # editors on Windows may write a byte order mark
     try:
         return ConfigReader(file, toml_lines(text)), tomllib.loads(text)

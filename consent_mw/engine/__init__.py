@@ -54,7 +54,6 @@ from consent_mw.engine.mount import MountedPages
 from consent_mw.engine.page_view import PageView
 from consent_mw.engine.page_view import SiteParts
 from consent_mw.engine.prepared import Prepared
-from consent_mw.engine.shadow import Shadow
 from consent_mw.engine.sightings import Sightings
 from consent_mw.engine.tasks import Task
 from consent_mw.engine.tasks import Upkeep
@@ -81,6 +80,8 @@ from consent_mw.web.context import SiteContext
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
+
+    from consent_mw.engine.shadow import Shadow
 
 __all__ = ["GPC_PATH", "MOST_INPUT", "Answer", "Engine", "running_engines"]
 
@@ -158,8 +159,11 @@ class Engine:
         if site.grows:
             self._upkeep.add(Task("learning", self._share, 1, 1, first=1))
             self._upkeep.add(Task("patterns", prepared.prepare_places, _DAY, 2 * _DAY))
-        self._shadow = Shadow(site, keys, self.today) if site.mode == "report" else None
-        if self._shadow is not None:
+        self._shadow: Shadow | None = None
+        if site.mode == "report":
+            from consent_mw.engine import shadow  # here, since other sites need none
+
+            self._shadow = shadow.Shadow(site, keys, self.today)
             self._upkeep.add(Task("watching", self._shadow.flush, 5, 10, first=2, last=self._shadow.flush))
         if site.on_change is not None:
             self._upkeep.add(Task("telling", opt_outs.notify, 60, 60, first=60, last=opt_outs.notify))

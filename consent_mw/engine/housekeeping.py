@@ -20,7 +20,6 @@ from consent_mw.proof.retention import check_clocks
 from consent_mw.proof.retention import purge_due
 from consent_mw.proof.sealing import seal_new
 from consent_mw.records import Records
-from consent_mw.records.spool import SpooledRecords
 
 _log = logging.getLogger("consent_mw")
 
@@ -59,8 +58,10 @@ class Housekeeping:
         yield Task("publishing", self._publish, 1200, 2400, first=chance.uniform(30, 90))
         yield Task("purging", self._purge, 40_000, 90_000, first=chance.uniform(120, 600))
         yield Task("looking at the store's settings", self._look, 60, 120, first=chance.uniform(2, 10))
-        if isinstance(self._records, SpooledRecords):
-            replay = partial(self._records.replay, partial(marks_of, site=self._site.id, keys=self._keys))
+        # Only records with a spool can be replayed. Their module is not imported for others.
+        replayed = getattr(self._records, "replay", None)
+        if replayed is not None:
+            replay = partial(replayed, partial(marks_of, site=self._site.id, keys=self._keys))
             yield Task("replaying", replay, 2, 5, first=1, last=replay)
 
     def _today(self) -> int:

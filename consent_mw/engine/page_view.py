@@ -27,7 +27,6 @@ from os import urandom
 from typing import cast
 from urllib.parse import quote
 
-from consent_mw.cookies import migrating
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.choice import Decision
 from consent_mw.core.choice import NoRecord
@@ -172,7 +171,9 @@ class PageView(View):
         """The choice in the request's cookie, or the reason why there is none."""
         choice = self.site.cookies.read(self.head)
         if self._base.migrate_from:
-            choice = migrating.refused_before(self.site.site, self.head, choice, self._parts.today())
+            from consent_mw.cookies.migrating import refused_before  # here, since few sites come from another tool
+
+            choice = refused_before(self.site.site, self.head, choice, self._parts.today())
         if self._base.grows and isinstance(choice, Record):
             site = self.site.site
             if choice.revision != site.revision or not choice.services <= site.by_id.keys():
@@ -186,7 +187,9 @@ class PageView(View):
         """Whether the visitor granted something in another consent tool, and the grant can be migrated."""
         if not self._base.migrate_from:
             return False
-        return migrating.granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
+        from consent_mw.cookies.migrating import granted_before
+
+        return granted_before(self.site.site, self.head, self.choice, self._parts.today()) is not None
 
     @lazy
     def own_decision(self) -> Decision:

@@ -271,14 +271,14 @@ class ServiceIndex(Mapping[str, Service]):
 
     # -- the signatures of code, by the keys of consent_mw.html.signatures.SignatureTables
 
-    @cached_property
+    @property
     def words(self) -> frozenset[bytes]:
-        """The words that signatures are indexed by."""
+        """The words that signatures are indexed by; made anew for each use, since only one object needs them."""
         return frozenset(word.encode() for word in self._list("words"))
 
-    @cached_property
+    @property
     def beginnings(self) -> frozenset[bytes]:
-        """The prefixes that the other signatures are indexed by."""
+        """The prefixes that the other signatures are indexed by; made anew like :attr:`words`."""
         return frozenset(word.encode() for word in self._list("beginnings"))
 
     def signatures_with(self, word: bytes) -> Pairs:

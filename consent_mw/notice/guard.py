@@ -23,7 +23,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from consent_mw.catalogue.definitions import joined
@@ -230,7 +230,7 @@ def _group(rules: list[_Rule]) -> str:
 def host_list(
     services: Iterable[Service],
     allowed: frozenset[str],
-    common: Iterable[Service] = (),
+    common: Sequence[_Rule] = (),
     needed: Callable[[str], Iterable[_Rule]] = lambda family: (),
 ) -> str:
     """
@@ -239,7 +239,7 @@ def host_list(
     Args:
         services: The declared services.
         allowed: The ids of the services that may run.
-        common: Undeclared trackers that are held too, up to the size limit, each with one host.
+        common: Rules for hosts of undeclared trackers, which are held too, up to the size limit.
         needed: Returns the rules of undeclared services that may run, by family; only those on the host of a held
             service or on its subdomains are used.
     """
@@ -253,15 +253,14 @@ def host_list(
             held += _rules(service, frozenset({service.id}))
     if not held and not common:
         return ""
-    besides = [rule for service in common for rule in _rules(service, frozenset({service.id}))]
     begun = _groups(held)
 
     def size(count: int) -> int:
-        names = sorted({id_ for rule in besides[:count] for id_ in rule.ids})
-        text = f"{begun} {' '.join(f'{name}=' for name in names)}{'|'.join(rule.pattern for rule in besides[:count])}"
+        names = sorted({id_ for rule in common[:count] for id_ in rule.ids})
+        text = f"{begun} {' '.join(f'{name}=' for name in names)}{'|'.join(rule.pattern for rule in common[:count])}"
         return len(zlib.compress(text.encode(), 9))
 
-    held += besides[: bisect_right(range(1, len(besides) + 1), BUDGET, key=size)]
+    held += common[: bisect_right(range(1, len(common) + 1), BUDGET, key=size)]
     families: dict[str, list[_Rule]] = {}
     for rule in held:
         families.setdefault(rule.family, []).append(rule)
@@ -300,25 +299,26 @@ class GuardCode:
         self._own_needed = [one for one in self._definitions.values() if one.necessary and one.id not in site.by_id]
         self._necessary = frozenset(service.id for service in site.services if service.necessary)
         self._common = [
-            # A site in learning mode may discover them in this page, and ask about them in it.
-            replace(owner, id=owner.id if site.learning else UNASKED, hosts=(host,), paths=())
+            rule
             for host, owner in ((host, self._owner(host)) for host in COMMON)
-            if owner is not None and owner.id not in site.by_id  # the owner's entry may have different hosts
+            if owner and owner not in site.by_id  # the owner's entry may have different hosts
+            # A site in learning mode may discover them in this page, and ask about them in it.
+            for rule in _read((host,), frozenset({owner if site.learning else UNASKED}))
         ]
         self._managers = [service for service in site.optional if service.manager and service.id in self._asked]
         self._lists: dict[frozenset[str], str] = {}
 
-    def _owner(self, rule: str) -> Service | None:
-        """Return the service that has a host rule, or None."""
+    def _owner(self, rule: str) -> str:
+        """Return the id of the service that has a host rule; empty if there is none."""
         for service in self._definitions.values():
             if rule in service.hosts:
-                return service
+                return service.id
         if self._index is None:
-            return None
+            return ""
         host, slash, path = rule.partition("/")
         found = (id_ for prefix, id_ in self._index.on_host(host) if prefix == slash + path)
         ids = [id_ for id_ in found if id_ not in self._definitions]
-        return self._index[ids[-1]] if ids else None
+        return ids[-1] if ids else ""
 
     def _needed(self, family: str) -> Iterator[_Rule]:
         """Yield the rules of undeclared necessary services under a registrable name."""

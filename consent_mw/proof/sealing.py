@@ -11,7 +11,7 @@ Limits: an entry that reaches the store days late, from the spool of a machine t
 which reveals that it was late. And until its day is over, an entry is not proved.
 
 Any process may seal at any time. If two race for the next link of the chain, the loser changes nothing and finds the
-entries sealed. :mod:`consent_mw.proof.verifying` documents :func:`verify`.
+entries sealed. :mod:`consent_mw.proof.verifying` checks the chain.
 """
 
 from __future__ import annotations
@@ -23,13 +23,9 @@ from consent_mw.core.seal import Seal
 from consent_mw.core.seal import in_order
 from consent_mw.core.seal import merkle_root
 from consent_mw.proof.signing import sign
-from consent_mw.proof.verifying import Finding
-from consent_mw.proof.verifying import FindingKind
-from consent_mw.proof.verifying import Verification
-from consent_mw.proof.verifying import verify
 from consent_mw.records import Ledger
 
-__all__ = ["Finding", "FindingKind", "Verification", "seal_new", "verify"]
+__all__ = ["seal_new"]
 
 
 def seal_new(records: Ledger, *, site: str, keys: tuple[str, ...], today: int, whole_days: bool = False) -> int:

@@ -23,7 +23,7 @@ from statistics import median
 
 from consent_mw.core.seal import GRANTS
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import open_records
 from tests.faults import load
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import open_records
 from tests.faults import load
 from tests.faults.harness import KEYS

@@ -14,10 +14,10 @@ from consent_mw.core.seal import Entry
 from consent_mw.proof.export import FORMATS
 from consent_mw.proof.receipts import receipt_document
 from consent_mw.proof.receipts import verify_receipt
-from consent_mw.proof.sealing import FindingKind
-from consent_mw.proof.sealing import Verification
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import FindingKind
+from consent_mw.proof.verifying import Verification
+from consent_mw.proof.verifying import verify
 from consent_mw.records import Records
 from tests.records.samples import SITE
 

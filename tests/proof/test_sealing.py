@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 
 from consent_mw.core.seal import Kept
-from consent_mw.proof.sealing import Verification
 from consent_mw.proof.sealing import seal_new
+from consent_mw.proof.verifying import Verification
 from consent_mw.records import open_records
 from tests.records.books import KEYS
 from tests.records.books import RECORD_DAYS

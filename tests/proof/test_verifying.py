@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from consent_mw.core.seal import Act
 from consent_mw.errors import RecordsError
-from consent_mw.proof.sealing import FindingKind
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import FindingKind
+from consent_mw.proof.verifying import verify
 from tests.records.books import KEYS
 from tests.records.books import RECORD_DAYS
 from tests.records.books import SEAL_EDITS

@@ -19,11 +19,11 @@ from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
-from consent_mw.proof.sealing import Finding
-from consent_mw.proof.sealing import FindingKind
-from consent_mw.proof.sealing import Verification
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import Finding
+from consent_mw.proof.verifying import FindingKind
+from consent_mw.proof.verifying import Verification
+from consent_mw.proof.verifying import verify
 from consent_mw.records import Records
 from consent_mw.records import open_records
 

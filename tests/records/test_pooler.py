@@ -21,7 +21,7 @@ from consent_mw.core.observations import of_service
 from consent_mw.errors import RecordsError
 from consent_mw.proof.lost import LostRecords
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import postgres

@@ -13,7 +13,7 @@ import redis
 
 from consent_mw.errors import RecordsError
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import verify
 from consent_mw.records import open_records
 from consent_mw.records.redis import RedisRecords
 from consent_mw.records.redis.keys import Keys

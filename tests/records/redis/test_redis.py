@@ -24,9 +24,9 @@ from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Seal
 from consent_mw.core.seal import in_order
 from consent_mw.errors import RecordsError
-from consent_mw.proof.sealing import FindingKind
 from consent_mw.proof.sealing import seal_new
-from consent_mw.proof.sealing import verify
+from consent_mw.proof.verifying import FindingKind
+from consent_mw.proof.verifying import verify
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import redis as store_module
