@@ -30,6 +30,8 @@ class Words:
         known = [tag for tag in (lang, lang.partition("-")[0]) if tag in TEXTS]
         self.lang = known[0] if known else _ENGLISH
         self._texts = {**TEXTS[_ENGLISH], **TEXTS[self.lang]}
+        # A page of figures has three thousand numbers.
+        self._decimal, self._thousands = self.say("decimal"), self.say("thousands")
         self.months = self.say("months").split()
         self.long_months = self.say("months.long").split()
 
@@ -39,7 +41,8 @@ class Words:
 
     def say(self, key: str, **values: object) -> str:
         """Return the text with its placeholders filled in."""
-        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), self._texts[key])
+        text = self._texts[key]
+        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), text) if "{" in text else text
 
     def count(self, key: str, number: int, **values: object) -> str:
         """Return the singular or plural form of a text for the number."""
@@ -48,7 +51,7 @@ class Words:
     def number(self, value: float, digits: int = 0) -> str:
         """Return a number with thousands separators."""
         text = f"{abs(value):,.{digits}f}"
-        swapped = text.replace(",", "\0").replace(".", self.say("decimal")).replace("\0", self.say("thousands"))
+        swapped = text.replace(",", "\0").replace(".", self._decimal).replace("\0", self._thousands)
         minus = value < 0 and any(digit in "123456789" for digit in text)
         return ("\N{MINUS SIGN}" if minus else "") + swapped
 
