@@ -131,6 +131,11 @@ _PLAIN_TOKENS = {
     0x22: re.compile(rb"[ !#-\[\]-~]*+\""),
     0x27: re.compile(rb"[ -&(-\[\]-~]*+'"),
 }
+#: A style sheet of ASCII without strings, comments and escapes, all of whose URLs are plain paths from the root.
+LOCAL = re.compile(
+    rb"(?:[^uU\"'/\\\x80-\xff]++|[uU](?![rR][lL]\()"
+    rb"|[uU][rR][lL]\((?:/[A-Za-z0-9_\-][A-Za-z0-9_\-.]*+|(?!))++\)|(?!))*+\Z"
+)
 _QUOTES = frozenset(b"\"'")
 #: Everything up to the first byte that distinguishes an unquoted URL from the arguments of a function.
 _PLAIN_ARGUMENT = re.compile(rb"(?:[^)\"'\\(/]|/(?!\*)|(?!))*+")

@@ -318,6 +318,10 @@ class Matcher:
             at = text.find("/", at + 1)
         return False
 
+    def may_name(self, text: bytes) -> bool:
+        """Whether a text with paths in it may contain one that a path rule matches."""
+        return self.has_paths and self._may_fit(text.decode("latin-1"))
+
     def begins_in(self, path: str) -> bool:
         """Whether a path rule can start in the folder of ``path``, so that a relative reference may complete it."""
         if not self._folders:

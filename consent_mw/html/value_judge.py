@@ -199,6 +199,10 @@ class ValueJudge(ABC):
         ids = [id_ for value in values for id_ in self.css_url(value, mark)]
         return tuple(dict.fromkeys(ids))
 
+    def is_local_sheet(self, text: bytes) -> bool:
+        """Return whether a style sheet plainly fetches nothing but paths on the page's own host without a rule."""
+        return self.passes_local and css.LOCAL.match(text) is not None and not self._matcher.may_name(text)
+
     def css_url(self, value: bytes, mark: Ids = ()) -> Ids:
         """
         Return the services that a URL of a style sheet leads to, without those allowed.

@@ -6,6 +6,7 @@ An independent reader of CSS (tinycss2) says what a style sheet fetches.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -153,6 +154,20 @@ def test_nothing_that_is_fetched_is_missed(sheet: bytes) -> None:
         value.strip().rstrip("\\\ufffd") for value in fetched(tinycss2.parse_stylesheet(sheet.decode("latin-1")))
     }
     assert {value for value in expected if "//t" in value} <= found
+
+
+LOCAL_PIECES = [*PIECES, b"/a", b"/b-1.svg", b"/.", b"uRL(", b"u", b"\xe9", b" ", b"a/b", b"?"]
+
+
+@given(st.lists(st.sampled_from(LOCAL_PIECES), max_size=10).map(b"".join))
+@example(b".a{background:url(/a/b-1.svg)}.u{x:y}")
+@example(b".a{background:url(/a/../b)}")
+@example(b"@import url(//t/1);")
+def test_a_sheet_of_local_paths_alone_is_recognised(sheet: bytes) -> None:
+    """If a sheet counts as local, all that is found in it are plain paths from the root; one example does count."""
+    if css.LOCAL.match(sheet):
+        assert all(re.fullmatch(rb"(?:/[\w-][\w.-]*)+", raw) for raw in css.urls(sheet))
+    assert css.LOCAL.match(b".a{background:url(/a/b-1.svg)}.u{x:y}")
 
 
 @given(sheets, st.data())

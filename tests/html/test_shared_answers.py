@@ -72,6 +72,7 @@ MARKUP = [
     "<link rel=stylesheet href='%s'>",
     "<p style=\"background:url('%s')\">",
     "<style>p{background:url('%s')}</style>",
+    "<style>p{background:url(%s)}</style>",
     "<noscript><img src='%s'></noscript>",
     "<form action='%s'>",
     "<button formaction='%s'>",
@@ -191,3 +192,13 @@ def test_an_ordinary_handler_is_passed_over(code: str) -> None:
         f'<svg onclick="{code}"><path d="M0"/></svg>',
     ):
         assert HANDLED.syntax.skip_local(tag.encode(), 0) == len(tag)
+
+
+@pytest.mark.parametrize("path", ["/g/collect", "/x/g/collect", "/matomo/a.js", "/a/b/count.js"])
+def test_a_sheet_of_plain_paths_is_held_for_a_rule(path: str) -> None:
+    """A style sheet with nothing but paths from the root passes as a whole only if none of them is in a rule."""
+    holder = Holder(HoldPolicy(MATCHER, frozenset()), Url("https", "shop.example", "/shop"), document=held_in)
+    sheet = f"p{{background:url({path})}}".encode()
+    assert b"about:invalid" in Rewriter(holder).feed(b"<style>" + sheet + b"</style>")
+    assert not holder.is_local_sheet(sheet)
+    assert holder.is_local_sheet(sheet.replace(path.encode(), b"/media/a.svg"))

@@ -261,7 +261,8 @@ class TextReader:
             document.apply(known, start)
             return
         before, held, page.held = len(cursor.edits), page.held, set()
-        css.scan(css.Part(cursor.buffer, start, end), self._defuse, final=True, wide=wide)
+        if not document.holder.is_local_sheet(text):
+            css.scan(css.Part(cursor.buffer, start, end), self._defuse, final=True, wide=wide)
         document.remember(key, start, before)
         held.update(page.held)
         page.held = held
