@@ -41,7 +41,7 @@ PIECE = 7
 #: Script elements with our own scripts, which have one of our attributes.
 _SCRIPT = re.compile(rb"<script\b[^>]*\bdata-cmw[^>]*>.*?</script>", re.S)
 
-_KEY = re.compile(rb"(data-cmw-key=[\"']?)[0-9a-f]{16}")
+_KEY = re.compile(rb"(\bcmw-key=[\"']?)[0-9a-f]{16}")
 
 
 def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
