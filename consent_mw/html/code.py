@@ -74,8 +74,8 @@ _MOST_CALLS = 65_536
 _URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
-#: A quoted host, alone or with a path, to which code adds a scheme, "//" or a subdomain.
-_QUOTED_HOST = re.compile(rb"[\"'`]\.?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
+#: A quoted host, alone or with a path or a scheme, to which code may add a scheme, "//" or a subdomain.
+_QUOTED_HOST = re.compile(rb"[\"'`](?:\.|\w+:/?)?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
 _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"

@@ -81,6 +81,10 @@ TOO_LONG = "too-long"
 #: fragment.
 _EMPTY_MODULE = b"data:text/javascript,export%20default%20function(){}#"
 
+#: The start of a module's address. It has no base URL, so any number of slashes means "//"
+#: (https://html.spec.whatwg.org/#resolving-a-url-like-module-specifier).
+_WITHOUT_BASE = re.compile(r"\A[\x00-\x20]*+(https?):[/\\]*+", re.I)
+
 #: Attribute names that cannot matter by themselves: no lazy loader, event handler, form or mark of ours uses them.
 _PLAIN_NAME = re.compile(rb"(?!on|data-|lazy|nitro|action|formaction)")
 #: An address that leads to the same place from every page of a site.
@@ -157,7 +161,7 @@ class Holder(ValueJudge):
         if self.mark(attributes(tag, len(b"<script"))) is None:
             return None
         for name, address in entries(content, self.wide):
-            ids = self.address(address.text)
+            ids = self.address(_WITHOUT_BASE.sub(r"\1://", address.text))
             if ids:
                 held |= dict.fromkeys(ids)
                 self.specifiers.learn(self.specifier(name), ids)
@@ -177,7 +181,7 @@ class Holder(ValueJudge):
         """Return a module specifier in one form: a URL if it is one (HTML, "resolve a URL-like module specifier")."""
         if not name.startswith(("/", "./", "../")) and ":" not in name:
             return name
-        url = resolve(name, self.base)
+        url = resolve(_WITHOUT_BASE.sub(r"\1://", name), self.base)
         return f"{url.scheme}://{url.host}{url.rest}"
 
     def link(self, raw: bytes) -> Ids:

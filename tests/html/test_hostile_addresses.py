@@ -148,6 +148,21 @@ def test_an_import_leads_to_the_base(code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "<script type=module>import 'https:tracker.example/x.js'</script>",
+        '<script type=module>export * from "HTTPS:/tracker.example/x.js"</script>',
+        "<script>import(`http:tracker.example`)</script>",
+        '<script type=importmap>{"imports": {"x": "https:tracker.example/x.js"}}</script>',
+        '<script type=importmap>{"scopes": {"/": {"x": "https:\\\\tracker.example/x.js"}}}</script>',
+    ],
+)
+def test_a_module_s_address_needs_no_slashes(code: str) -> None:
+    """HTML, "resolve a URL-like module specifier": it is parsed without a base, so it is absolute on any page."""
+    assert held(code) == {"tracker"}
+
+
+@pytest.mark.parametrize(
     "around",
     [
         "<link rel=stylesheet href='data:text/css,{}'>",
