@@ -31,6 +31,7 @@ from consent_mw.audit.findings import aliased
 from consent_mw.audit.findings import finding_id
 from consent_mw.audit.findings import in_order
 from consent_mw.audit.findings import merge
+from consent_mw.audit.findings import other_tool
 from consent_mw.audit.findings import outlives
 from consent_mw.audit.findings import undeclared
 from consent_mw.audit.findings import unknown_cookie
@@ -139,8 +140,13 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
             live.take(name, page)
             report.browser.append(_shown(name, page, live.own))
     if walk.notice is not None:
+        place = SeenPlace("/", 0, 0, "")
         for finding in about_notice(walk.notice):
-            merge(found, finding, passes.UNTOUCHED, SeenPlace("/", 0, 0, ""))
+            merge(found, finding, passes.UNTOUCHED, place)
+        # Many tools render their notice in the browser only, so the page as it was sent has no sign of them.
+        for tool in OTHER_TOOLS:
+            if tool.id == walk.notice.tool and (finding := other_tool(tool)).id not in found:
+                merge(found, finding, passes.UNTOUCHED, place)
     live.about_declarations()
     report.unseen += walk.unseen
     report.findings = in_order(found.values())

@@ -48,6 +48,7 @@ __all__ = [
     "finding_id",
     "in_order",
     "merge",
+    "other_tool",
     "outlives",
     "report_of",
     "undeclared",
@@ -366,7 +367,7 @@ def _about_pages(pages: Iterable[AuditedPage]) -> Iterator[tuple[AuditFinding, A
             id_ = finding_id("page-refused", page.refused)
             yield AuditFinding(id_, "page-refused", "", "Page", "", page.refused, remedy), page
         for tool in tools_in(page.text):
-            yield _other_tool(tool), page
+            yield other_tool(tool), page
 
 
 def _about_aliases(page: AuditedPage, reader: Reader, origin: str) -> Iterator[tuple[AuditFinding, SeenPlace]]:
@@ -384,7 +385,8 @@ def aliased(service: Service, chain: tuple[str, ...], host: str) -> AuditFinding
     return AuditFinding(id_, "first-party-tracker", service.id, service.name, service.vendor, what, remedy)
 
 
-def _other_tool(tool: OtherTool) -> AuditFinding:
+def other_tool(tool: OtherTool) -> AuditFinding:
+    """Return the finding that another consent tool is on the site."""
     what = f"{tool.name} is on the site."
     remedy = f"Once consent_mw asks, take it out: {tool.delete}"
     return AuditFinding(finding_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)

@@ -1,0 +1,44 @@
+"""Another consent tool is found by what it shows in a browser, and named once."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent_mw import config
+from consent_mw.audit.browser import LiveWalk
+from consent_mw.audit.browser_findings import add_browser
+from consent_mw.audit.findings import AuditReport
+from consent_mw.audit.findings import other_tool
+from consent_mw.audit.notices import OWN
+from consent_mw.audit.notices import NoticeLook
+from consent_mw.audit.other_tools import OTHER_TOOLS
+from consent_mw.audit.other_tools import OtherTool
+from consent_mw.audit.pages import Reader
+
+
+def found(report: AuditReport, tool: str) -> list[tuple[str, str]]:
+    """Return the findings once a browser has seen the notice of a tool."""
+    walk = LiveWalk()
+    walk.notice = NoticeLook(tool)
+    add_browser(report, walk, Reader(config.load({"site": {"name": "x"}})), "https://localhost")
+    return [(one.kind, one.service) for one in report.findings]
+
+
+@pytest.mark.parametrize("tool", OTHER_TOOLS, ids=lambda tool: tool.id)
+def test_a_notice_that_only_a_browser_shows_names_its_tool(tool: OtherTool) -> None:
+    """Scripts make the notice, so the page as it was sent says nothing of the tool."""
+    assert found(AuditReport("x", "2026-11-29"), tool.id) == [("other-tool", tool.id)]
+
+
+def test_a_tool_that_the_page_names_is_named_once() -> None:
+    """The page as it was sent already told."""
+    known = other_tool(OTHER_TOOLS[0])
+    assert found(AuditReport("x", "2026-11-29", findings=[known]), OTHER_TOOLS[0].id) == [
+        ("other-tool", OTHER_TOOLS[0].id)
+    ]
+
+
+@pytest.mark.parametrize("tool", [OWN, "", "some-tool-of-autoconsent"])
+def test_our_own_notice_and_an_unknown_one_are_no_other_tool(tool: str) -> None:
+    """There is nothing to take out by name."""
+    assert found(AuditReport("x", "2026-11-29"), tool) == []
