@@ -306,7 +306,9 @@ class _Body:
         except BaseException:
             exchange.abandon()
             raise
-        whole = exchange.whole(chunk)
+        # A list with one item is the whole body, as for servers (PEP 3333, "Handling the Content-Length Header").
+        last = isinstance(self._body, list | tuple) and len(self._body) == 1
+        whole = exchange.whole(chunk, last=last)
         out = exchange.feed(chunk) if whole is None else whole
         self._response.send_head()
         return out

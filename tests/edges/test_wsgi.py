@@ -339,6 +339,19 @@ def test_the_page_streams(wrap: Callable[[WSGIApplication], ConsentMiddleware]) 
     assert (next(body), asked) == (b"<p>1</p>", [0, 1])
 
 
+def test_a_list_with_one_item_is_the_whole_page(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
+    """Its length is told, as a server would tell that of the application's own body; with two items it is not."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", HTML)
+        return [PAGE] if environ["PATH_INFO"] == "/one" else [PAGE, b"<p>more"]
+
+    wrapped = wrap(app)
+    one, two = call(wrapped, extra={"PATH_INFO": "/one"}), call(wrapped, extra={"PATH_INFO": "/two"})
+    assert (dict(one.headers)["Content-Length"], "Content-Length" in dict(two.headers)) == (str(len(one.body)), False)
+    assert two.body.endswith(b"<p>more")
+
+
 def test_ways_around_the_rewriter_are_closed(wrap: Callable[[WSGIApplication], ConsentMiddleware]) -> None:
     """For a page the application sees no Range and no validators; for a file it does."""
     seen: list[set[str]] = []
