@@ -108,7 +108,7 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
         return None  # a start tag after this mark decides where the script ends
     whole = reader.script_code(code)
     ids = whole.all
-    found = split(code) if whole.ids else None
+    found = split(code) if ids else None
     if found is None or len(found.ends) - found.directives < 2:
         return None
     names = names_of(found.text, found.ends)
@@ -116,7 +116,7 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
     ties = _Ties(names, texts, _roots(code, ids, reader), ids)
     held = ties.held(reader)
     named = {id_ for number in held for id_ in reader.mentions(texts[number])}
-    if not held or not named.issuperset(whole.ids):
+    if not held or not named.issuperset(ids):
         return None
     parts = _parts(found.ends, held, found.directives)
     left = b"\n".join(texts[number] for number in range(len(texts)) if number not in held)

@@ -102,6 +102,9 @@ def rewritten(
             "-function ping() { new Image().src = 'https://measure.example/p' }",
             "addEventListener('x', () => { ping() });",
         ],
+        # Nothing but calls, where the vendor's snippet is another script.
+        ["-measure('view');", MENU],
+        ["-measure('id', 7);", "if (innerWidth < 960) { var hideAd = true } else { var hideAd = false }"],
         # Declarations that other scripts use.
         ["var hideAd = true;", "-" + LOAD],
         # Comments go with what follows them; they and the end of the line stay where they are.
