@@ -17,6 +17,9 @@ the window are known when the enclosure ends.
 
 A vendor's snippet takes the name of its global as an argument, and some sites
 choose another name. :func:`renamed_in` finds it.
+
+A library in a page's own script often has the usual head for all module
+systems. :func:`module_in` finds the global that it then has in a page.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from dataclasses import replace
 
 from consent_mw.html.javascript import Lexer
 
-__all__ = ["defined_in", "renamed_in"]
+__all__ = ["defined_in", "module_in", "renamed_in"]
 
 #: A longer script is an application, not a snippet.
 _LONGEST = 65_536
@@ -87,6 +90,12 @@ _NO_GLOBAL = re.compile(
 #: The arguments with which a snippet calls its own function: ``})(window, document, 'script', 'myLayer')``.
 _ARGUMENTS = re.compile(r"\}\s*\)?\s*\(((?:[^()'\"]|'[^'\n]*'|\"[^\"\n]*\"){1,400})\)")
 _QUOTED_NAME = re.compile(r"""(['"])([A-Za-z_$][\w$]*)\1""", re.ASCII)
+#: What a library does without a module system, after it has asked for one: ``w.Name = make()``, ``make(w.Name = {})``.
+_MODULE = re.compile(
+    r"\bdefine\.amd\b(?s:.){1,400}?[\w$)\]]\.(?!exports\b|amd\b)([A-Za-z_$][\w$]{0,60})\s{0,9}=\s{0,9}"
+    r"(?:[\w$]{1,60}\s{0,9}\(|\{\s{0,9}\}\s{0,9}\))",
+    re.ASCII,
+)
 #: Names of elements and of browser objects.
 _NO_QUEUE = frozenset({"script", "head", "body", "use", "text"})
 
@@ -103,6 +112,12 @@ def renamed_in(code: str, roots: Collection[str]) -> str:
     names = [name for call in _ARGUMENTS.finditer(code) for _, name in _QUOTED_NAME.findall(call.group(1))]
     names = [name for name in dict.fromkeys(names) if name not in _NO_QUEUE]
     return names[0] if len(names) == 1 and names[0] not in roots else ""
+
+
+def module_in(code: str) -> str:
+    """Return the global of a library that would also be a module (UMD); empty if the script is none."""
+    found = _MODULE.search(code) if "define.amd" in code else None
+    return found.group(1) if found else ""
 
 
 @dataclass(slots=True)

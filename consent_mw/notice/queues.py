@@ -23,6 +23,7 @@ from functools import cached_property
 from consent_mw.core.cache import BoundedCache
 from consent_mw.core.model import Service
 from consent_mw.html.definitions import defined_in
+from consent_mw.html.definitions import module_in
 from consent_mw.html.definitions import renamed_in
 from consent_mw.html.service_index import marks_of
 from consent_mw.notice.assets import Assets
@@ -104,6 +105,9 @@ class QueueCode:
             libraries = [path.removesuffix(_ALL_BELOW) for path in all_paths if _is_library(path)]
             paths = [path for path in all_paths if not _is_library(path)]
             words = [*_words([*paths, *_renamed(paths, code)], running), *defined_in(code)]
+            module = module_in(code)
+            if module and module not in {re.split(r"[.(\[{=]", word.lstrip("+?"))[0] for word in words}:
+                libraries.append(module)
             told = _value(ids, words), _value(ids, dict.fromkeys(libraries))
             self._kept.put(key, told)
         return told

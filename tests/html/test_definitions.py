@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consent_mw.html.definitions import defined_in
+from consent_mw.html.definitions import module_in
 from tests.growth import MOST
 from tests.growth import growth
 
@@ -118,3 +119,36 @@ def test_what_a_script_defines_for_others_is_found(name: str) -> None:
 def test_the_search_is_linear(piece: str) -> None:
     """The cost is linear, whatever is repeated."""
     assert growth(lambda size: "function f(){" + piece * (size // len(piece)), defined_in, 4_000) < MOST
+
+
+ASKS = "typeof define == 'function' && define.amd ? define([], t) : "
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (f"(function (e, t) {{ {ASKS} e.Feed = t() }})(this, make)", "Feed"),
+        (
+            f"(function (e, t) {{ {ASKS} typeof module == 'object' ? module.exports = t() : e.Feed = t() }})(this, m)",
+            "Feed",
+        ),
+        (
+            f"!function (e, t) {{ {ASKS} (e = typeof globalThis != 'undefined' ? globalThis : e || self).Feed = t() }}",
+            "Feed",
+        ),
+        (f"!function (e, t) {{ {ASKS} t((e = e || self).Feed = {{}}) }}(this, make)", "Feed"),
+        ("if (typeof define === 'function' && define.amd) { define([], f) } else { root.Feed = f() }", "Feed"),
+        (f"(function (e, t) {{ {ASKS} module.exports = t() }})(this, make)", ""),
+        ("root.Feed = make()", ""),
+        (f"{ASKS} {'x' * 500} e.Feed = t()", ""),
+    ],
+    ids=str,
+)
+def test_the_global_of_a_library_that_could_be_a_module(code: str, name: str) -> None:
+    """Other code in a page uses the library by this name."""
+    assert module_in(code) == name
+
+
+def test_the_search_for_a_library_is_linear() -> None:
+    """A script may ask for a module system as often as it likes."""
+    assert growth(lambda size: "define.amd " * size, module_in, 2_000) < MOST
