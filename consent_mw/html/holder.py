@@ -388,6 +388,7 @@ class Holder(ValueJudge):
         kinds = any_kinds(name, tag.foreign) if tag.late else kinds_of(name, found, tag.foreign, self.text)
         holds: dict[bytes, Ids] = {}
         inner: list[tuple[int, bytes]] = []
+        own: list[tuple[int, bytes]] = []
         for key, values in found.items():
             # In XHTML any prefix may be bound to XLink.
             plain = b"xlink:href" if self.xml and key.endswith(b":href") else key
@@ -411,6 +412,7 @@ class Holder(ValueJudge):
                 ids = (self._target_ids(first.raw) if kind in ("url", "page") else ()) or always
             elif kind == "handler":
                 ids = self._handler(first.raw, key)
+                own += self._writer.own_handler(key, first, self._own_handler(first.raw, key) if ids else b"")
             else:
                 ids = self.css(first.raw, always) if kind == "css" else self._value(kind, first.raw)
             if self._is_owned_stranger(tag, ids, first.raw):
@@ -438,7 +440,7 @@ class Holder(ValueJudge):
             return None
         if self.policy.remove and tag.removable and name in LEFT_OUT and TOO_LONG not in held:
             return TagPlan((), held, remove=True)
-        return self._writer.plan(tag, held, holds, inner, is_embed=is_embed)
+        return self._writer.plan(tag, held, holds, [*own, *inner], is_embed=is_embed)
 
     def _is_visible_embed(self, found: Attributes, holds: dict[bytes, Ids], held: Ids) -> bool:
         shown = {b"src", b"srcdoc"} & holds.keys() or any(LAZY.fullmatch(key) for key in holds)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from consent_mw.html.code import Ids
+from consent_mw.html.elements import Attribute
 from consent_mw.html.elements import Attributes
 from consent_mw.html.elements import Tag
 from consent_mw.html.hold_policy import KEY
@@ -72,7 +73,7 @@ class PlanWriter:
         Args:
             held: The ids of the services that the tag is held for.
             holds: The attributes to disarm, each with the ids it is held for.
-            inner: Insertions into values, each with its offset in the tag.
+            inner: Insertions into values or before attributes, each with its offset in the tag.
             is_embed: Whether the tag is an iframe that shows a visible embed, and a placeholder takes its place.
         """
         name, found, name_end = tag.name, tag.attributes, tag.name_end
@@ -100,6 +101,12 @@ class PlanWriter:
         edits.append((name_end, 0, opening))
         edits.sort(key=lambda edit: edit[0])
         return TagPlan(tuple(edits), held)
+
+    def own_handler(self, event: bytes, held: Attribute, code: bytes) -> list[tuple[int, bytes]]:
+        """Return the insertion of an event handler with this code before the one that is held; none without code."""
+        if not code or self._xml:
+            return []
+        return [(held.start, event + b'="' + code.replace(b"&", b"&amp;").replace(b'"', b"&quot;") + b'" ')]
 
     def quoted(self, value: str) -> bytes:
         """Quote a value only if XML or its characters require it: quotes could end a quoted text around the tag."""

@@ -31,6 +31,7 @@ from consent_mw.html.elements import VISITORS_EVENTS
 from consent_mw.html.guessed import encoded
 from consent_mw.html.guessed import may_hide_a_host
 from consent_mw.html.guessed import readings
+from consent_mw.html.handler_cut import own_statements
 from consent_mw.html.hold_policy import HoldPolicy
 from consent_mw.html.json_texts import may_follow_any_link
 from consent_mw.html.json_texts import strings
@@ -348,6 +349,12 @@ class ValueJudge(ABC):
         text = self.text(raw).encode("utf-8", "replace")
         by_visitor = event.lower() in VISITORS_EVENTS
         return self.not_allowed(self._matcher.handler(text, self.page, by_visitor=by_visitor))
+
+    def _own_handler(self, raw: bytes, event: bytes) -> bytes:
+        """Return the code of a held event handler that may run now; empty for none."""
+        own = own_statements(self.text(raw).encode("utf-8", "replace"), self)
+        held = not own or self._matcher.handler(own, self.page, by_visitor=event.lower() in VISITORS_EVENTS)
+        return b"" if held else own
 
     def _value(self, kind: str, raw: bytes) -> Ids:
         """Return the services for which a value of this kind is held, on any element."""
