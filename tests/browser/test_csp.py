@@ -140,7 +140,7 @@ def page_of(policy: Policy, tags: str, films: str) -> bytes:
     return f"""<!doctype html><html lang=en><head><meta charset=utf-8>{meta}<title>Prints</title></head><body>
 <h1>Prints</h1>
 <script nonce=n1 src="{tags}/tag.js"></script>
-<script nonce=n1>document.documentElement.dataset.queue = 'ran'; tagQueue('start');</script>
+<script nonce=n1>(document.documentElement.dataset.queue = 'ran', tagQueue('start'));</script>
 <iframe src="{films}/film" width=400 height=300></iframe>
 </body></html>""".encode()
 
