@@ -18,6 +18,9 @@ Theory of operation
 3. that has to do with nothing but an element which a held statement fills, such as a script in the making, or that
    fills an object of somebody else's which a held statement uses: the vendor's settings.
 
+Only a script with an address of a service is cut. One that merely calls a service is held where no stand-in answers it,
+and then all of it belongs to that service as far as anybody can tell.
+
 The rest is then judged as any script is: all of it together has to be one that would not be held. That is the whole
 proof that nothing leaves: what the page gets is what an owner could have written, and each part is judged as such. The
 names only decide how well the rest works. If anything is unclear, if the rest would be held, or if a part needs at once
@@ -74,6 +77,10 @@ class PieceReader(Protocol):
         """Return the services with a call or an address anywhere in a text, without those allowed."""
         ...
 
+    def addresses_in(self, text: bytes) -> Ids:
+        """Return the services whose addresses a text contains, without those allowed."""
+        ...
+
     def globals_of(self, ids: Ids) -> frozenset[str]:
         """Return the globals of services."""
         ...
@@ -116,7 +123,7 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
     ties = _Ties(names, texts, _roots(code, ids, reader), ids)
     held = ties.held(reader)
     named = {id_ for number in held for id_ in reader.mentions(texts[number])}
-    if not held or not named.issuperset(ids):
+    if not named.issuperset(ids) or not any(reader.addresses_in(texts[number]) for number in held):
         return None
     parts = _parts(found.ends, held, found.directives)
     left = b"\n".join(texts[number] for number in range(len(texts)) if number not in held)

@@ -308,6 +308,10 @@ class ValueJudge(ABC):
         """Return the services with a call or an address anywhere in the text of a script, without those allowed."""
         return tuple({*self.script_code(text).all, *self.not_allowed(self._matcher.mentions(text, self.page))})
 
+    def addresses_in(self, text: bytes) -> Ids:
+        """Return the services whose addresses the text of a script contains, without those allowed."""
+        return self.not_allowed(self._matcher.addresses(text, self.page))
+
     def globals_of(self, ids: Ids) -> frozenset[str]:
         """Return the globals that the scripts of services define."""
         services = self._matcher.services

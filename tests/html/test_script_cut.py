@@ -102,9 +102,6 @@ def rewritten(
             "-function ping() { new Image().src = 'https://measure.example/p' }",
             "addEventListener('x', () => { ping() });",
         ],
-        # Nothing but calls, where the vendor's snippet is another script.
-        ["-measure('view');", MENU],
-        ["-measure('id', 7);", "if (innerWidth < 960) { var hideAd = true } else { var hideAd = false }"],
         # Declarations that other scripts use.
         ["var hideAd = true;", "-" + LOAD],
         # Comments go with what follows them; they and the end of the line stay where they are.
@@ -124,6 +121,9 @@ def test_own_statements_go_on(parts: list[str]) -> None:
         LOAD,
         MENU,
         LOAD + "measure('view');",
+        # Nothing but calls.
+        "measure('view');" + MENU,
+        "window.ran = 1; measure(1)",
         # One statement has both.
         "addEventListener('load', function () { " + LOAD + MENU + " });",
         "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu() };",
