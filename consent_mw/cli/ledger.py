@@ -139,7 +139,8 @@ def verify(
         ]
         if any(where):
             click.echo(f"  Where: {', '.join(filter(None, where))}.")
-        click.echo(f"  Intact before that: {found.seals:,} seals, {found.entries:,} entries.")
+        intact = f"{count(found.seals, 'seal')}, {count(found.entries, 'entry', 'entries')}"
+        click.echo(f"  Intact before that: {intact}.")
         return FOUND
     if not found.head:
         # There is nothing to verify yet, so do not claim that it is valid.
@@ -170,7 +171,13 @@ def _checkpoint(file: str, site: str) -> Checkpoint | None:
     """Return the last seal of an earlier verification."""
     from consent_mw.proof.verifying import Checkpoint
 
-    if not file or not os.path.exists(file):
+    if not file:
+        return None
+    folder = os.path.dirname(os.path.abspath(file))
+    if os.path.isdir(file) or not os.path.isdir(folder):
+        what = f"{file} is a folder" if os.path.isdir(file) else f"The folder {folder} does not exist"
+        raise Unable(f"{clean(what)}: --state needs the path of a file.")
+    if not os.path.exists(file):
         return None
     try:
         with open(file, encoding="ascii") as stream:
@@ -178,7 +185,9 @@ def _checkpoint(file: str, site: str) -> Checkpoint | None:
         if kept["site"] != site:
             raise Unable(f"{file} is about the site {clean(str(kept['site']))}, not {site}.")
         return Checkpoint(int(kept["seal"]), bytes.fromhex(kept["head"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise Unable(f"{file} cannot be read: {error.strerror or type(error).__name__}.") from None
+    except (ValueError, KeyError, TypeError):
         raise Unable(f"{file} names no seal: remove it to verify from the beginning.") from None
 
 

@@ -14,6 +14,7 @@ from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
+from consent_mw.cli.output import count
 from consent_mw.core.days import iso
 
 if TYPE_CHECKING:
@@ -92,14 +93,14 @@ def _text(pages: Sequence[ShadowPage], known: Mapping[str, Service], asked: set[
     names = [known[id_].name for id_ in ids if id_ in asked and id_ in known]
     silent = [id_ for id_ in ids if id_ not in asked]
     lines = [
-        f"{views:,} views of {len(pages):,} pages since {iso(min(page.since for page in pages))}; all went out as they"
-        " are.",
+        f"{count(views, 'view')} of {count(len(pages), 'page')} since {iso(min(page.since for page in pages))};"
+        " all went out as they are.",
         f"Visitors would be asked about: {', '.join(names) or 'nothing'}.",
     ]
     if silent:
         lines.append(f"Held without anybody being asked, until you declare them: {', '.join(silent)}.")
     for page in pages:
-        lines += ["", f"{page.page}  ({page.views:,} views)"]
+        lines += ["", f"{page.page}  ({count(page.views, 'view')})"]
         for change, line, seen in page.changes:
             who = ", ".join(change.services)
             place = f"  line {line}" if line else ""

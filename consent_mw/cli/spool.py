@@ -15,6 +15,7 @@ import click
 from consent_mw.cli import FOUND
 from consent_mw.cli import Owner
 from consent_mw.cli import Unable
+from consent_mw.cli.output import count
 
 if TYPE_CHECKING:
     from consent_mw.records.spool import SpooledRecords
@@ -53,8 +54,8 @@ def status(owner: Owner, as_json: bool) -> int:
     else:
         since = f", the oldest from {oldest}" if oldest else ""
         click.echo(
-            f"Waiting: {found.entries:,} entries{since}; {found.notices:,} notices; {found.erasures:,} erasures; "
-            f"{found.counts:,} counts."
+            f"Waiting: {count(found.entries, 'entry', 'entries')}{since}; {count(found.notices, 'notice')}; "
+            f"{count(found.erasures, 'erasure')}; {count(found.counts, 'count')}."
         )
     return FOUND if _any(found) else 0
 
@@ -118,10 +119,11 @@ def _replay(owner: Owner, file: str) -> int:
             if not (left.entries or left.notices or left.counts) or time.monotonic() > until:
                 break
             time.sleep(0.2)
-    click.echo(f"{sent:,} entries sent to the store.")
+    click.echo(f"{count(sent, 'entry', 'entries')} sent to the store.")
     if left.entries or left.notices or left.counts:
+        waiting = f"{count(left.entries, 'entry', 'entries')} and {count(left.counts, 'count')}"
         raise Unable(
-            f"{left.entries:,} entries and {left.counts:,} counts are still waiting in {file}: the store does not "
+            f"Still waiting in {file}: {waiting}. The store does not "
             "answer, another process is sending them, or the store refuses them. See the site's log for the cause."
         )
     return 0

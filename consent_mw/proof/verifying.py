@@ -168,7 +168,8 @@ class _Walk:
             self.resume()
             chain()
             if not self.part.noted:  # (7)
-                what = f"The recorded head is in none of the {self.last} seals: later ones were removed or replaced."
+                end = f"which ends at seal {self.last}" if self.last else "which is empty"
+                what = f"The recorded head is not in the chain, {end}: later seals were removed or replaced."
                 raise _Found(FindingKind.TRUNCATED, what, self.last or None)
             self.rest()
             if notices:

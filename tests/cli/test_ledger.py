@@ -89,6 +89,23 @@ def test_verify_goes_on_from_the_seal_that_was_verified_last(run: Run, book: Boo
     assert (done.code, "names no seal" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("state", "told"), [(".", " is a folder: "), ("gone/verified.json", "gone does not exist: ")], ids=["is", "lacks"]
+)
+def test_verify_says_at_once_that_it_cannot_keep_the_seal(run: Run, tmp_path: Path, state: str, told: str) -> None:
+    """A folder in the place of the file is named as such, before anything is verified."""
+    done = run("ledger", "verify", "--state", str(tmp_path / state))
+    assert (done.code, done.out, told in done.err) == (2, "", True)
+
+
+def test_one_seal_is_told_in_the_singular(run: Run, book: Book) -> None:
+    """The second of two seals was changed, so one seal is intact."""
+    book.grant(2)
+    assert run("ledger", "seal").code == 0
+    book.tamper("UPDATE seals SET day = day + 1 WHERE number = 2")
+    assert "Intact before that: 1 seal, " in run("ledger", "verify").out
+
+
 def test_verify_tells_a_finding_in_json(run: Run, book: Book) -> None:
     """A program reads what was found, and where."""
     seal, place = sealed_at(book, "receipt-1")
