@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Coroutine
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from functools import partial
@@ -94,6 +95,32 @@ def request_head(scope: Scope) -> RequestHead:
     return RequestHead.read_later(_ScopeSource(scope))
 
 
+class _Bound(partial[Coroutine[Any, Any, None]]):
+    """The bound ``__call__`` of a middleware; for inspection it is a coroutine function, as servers require."""
+
+    def __call__(self, *given: Any, **named: Any) -> Coroutine[Any, Any, None]:
+        """Handle an event, or name the mistake if the object was called like its class."""
+        if len(given) + len(named) != 3 or named.keys() > {"scope", "receive", "send"}:
+            from consent_mw.engine.wrapping import called_like_class
+
+            raise called_like_class(self.args[0], given)
+        return self.func(*self.args, *given, **named)
+
+
+class _Entrance:
+    """
+    A method ``__call__`` that is checked before it makes its coroutine.
+
+    ``add_middleware`` of Starlette calls what it was given with the application as the only argument.
+    """
+
+    def __init__(self, call: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        self._call = call
+
+    def __get__(self, middleware: object, owner: object = None) -> Callable[..., Coroutine[Any, Any, None]]:
+        return self._call if middleware is None else _Bound(self._call, middleware)
+
+
 class ConsentASGIMiddleware:
     """
     Wrap an ASGI application, so that trackers wait for the visitor's consent.
@@ -124,6 +151,7 @@ class ConsentASGIMiddleware:
         # The event loop serves all requests, so it must not wait until discovered services are stored.
         self.engine.wait_for_nobody()
 
+    @_Entrance
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await live(self.engine, self.app, scope, receive, send)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from consent_mw.http.asked import AskedDecision
 from consent_mw.jobs import ConsentJobs
@@ -66,6 +67,12 @@ class Consent:
         app.context_processor(_template_names)
         app.jinja_env.globals.setdefault("consent_banner", _banner)
         app.jinja_env.globals.setdefault("consent_policy", partial(_policy, middleware.engine))
+
+    def __call__(self, *given: object) -> NoReturn:
+        """Refuse to be used as an application, a hook or a decorator; raises a ConfigError."""
+        from consent_mw.engine.wrapping import called_extension
+
+        raise called_extension()
 
     def jobs(self, app: Flask | None = None) -> ConsentJobs:
         """

@@ -101,7 +101,11 @@ class ConsentMiddleware:
         #: The line that created this object. If it is also the line that discards it, the wrapper was not kept.
         self._made = (made_by.f_code, made_by.f_lineno)
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse | None = None) -> Iterable[bytes]:
+        if start_response is None:  # a framework calls this object like its class
+            from consent_mw.engine.wrapping import called_like_class
+
+            raise called_like_class(self, (environ,))
         self._called = True
         if Passage.around(environ) is not None:
             self._refuse_itself()

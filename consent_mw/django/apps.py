@@ -14,7 +14,15 @@ class ConsentConfig(AppConfig):
     verbose_name = "Consent"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """
+        Register the checks.
+
+        Raises:
+            ConfigError: ``MIDDLEWARE`` has an object or a class of ours instead of its name.
+        """
         from consent_mw.django.checks import check
+        from consent_mw.django.setup import check_names
+
+        check_names()
 
         checks.register(check, checks.Tags.security)

@@ -161,6 +161,11 @@ class ConsentMiddleware:
         finally:
             passage.leave(token)
 
+    def __getattr__(self, name: str) -> object:
+        from consent_mw.engine.wrapping import missing
+
+        raise missing(self, None, name)
+
     def _engine(self, head: RequestHead) -> Engine:
         """Return the engine for the request's host, with the paths of the project's admin sites."""
         if not self._knows_admin:

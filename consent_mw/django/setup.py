@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "administration",
     "check_installed",
+    "check_names",
     "config_file",
     "engine",
     "is_staff",
@@ -34,6 +35,8 @@ __all__ = [
     "text_at_start",
 ]
 
+#: The names of the middleware, as ``MIDDLEWARE`` may list them.
+_NAMES = ("consent_mw.django.ConsentMiddleware", "consent_mw.django.middleware.ConsentMiddleware")
 #: The key of the Django request in the environ of a request for our own pages.
 REQUEST = "consent_mw.django.request"
 
@@ -107,6 +110,24 @@ def check_installed() -> None:
     if "consent_mw" in settings.INSTALLED_APPS:
         what = '"consent_mw" is not a Django app: it has no template tags, checks and command.'
         raise ConfigError([Problem("INSTALLED_APPS", what, 'Write "consent_mw.django" instead.')])
+
+
+def check_names() -> None:
+    """
+    Refuse what ``MIDDLEWARE`` has of this package and is not the name of its middleware.
+
+    Raises:
+        ConfigError: names what to write.
+    """
+    for entry in settings.MIDDLEWARE:
+        module = getattr(entry, "__module__", type(entry).__module__)
+        if not isinstance(entry, str) and module.partition(".")[0] == "consent_mw":
+            what = f"It has {'a class' if isinstance(entry, type) else 'an object'} of {module} where names belong."
+        elif isinstance(entry, str) and entry.partition(".")[0] == "consent_mw" and entry not in _NAMES:
+            what = f'"{entry}" is not the name of the middleware for Django.'
+        else:
+            continue
+        raise ConfigError([Problem("MIDDLEWARE", what, f'Write "{_NAMES[0]}".')])
 
 
 def administration() -> list[str]:

@@ -18,7 +18,17 @@ from os import PathLike
 from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 
-__all__ = ["check_asgi", "check_flask", "check_wsgi", "missing", "self_wrapped", "warn_of_discarded", "warn_of_route"]
+__all__ = [
+    "called_extension",
+    "called_like_class",
+    "check_asgi",
+    "check_flask",
+    "check_wsgi",
+    "missing",
+    "self_wrapped",
+    "warn_of_discarded",
+    "warn_of_route",
+]
 
 logger = logging.getLogger("consent_mw")
 
@@ -44,6 +54,7 @@ def check_wsgi(app: object) -> None:
     """
     where = "ConsentMiddleware"
     app = _adapted(app)
+    _refuse_extension(where, app)
     if not callable(app):
         raise _slip(where, f"It wraps {_kind(app)}, which is not an application.", _in_place_of_app(where, app, "WSGI"))
     _refuse_class(where, app)
@@ -63,6 +74,7 @@ def check_asgi(app: object) -> None:
     """
     where = "ConsentASGIMiddleware"
     app = _adapted(app)
+    _refuse_extension(where, app)
     if not callable(app):
         raise _slip(where, f"It wraps {_kind(app)}, which is not an application.", _in_place_of_app(where, app, "ASGI"))
     _refuse_class(where, app)
@@ -118,7 +130,8 @@ def _adapted(app: object) -> object:
 def _in_place_of_app(where: str, given: object, kind: str) -> str:
     """Return the remedy for an attempt to wrap something that cannot be called."""
     if isinstance(given, Mapping) and ("REQUEST_METHOD" in given or "asgi" in given):
-        return f"This is a request, so the server calls the class: write site = {where}(app), and serve that."
+        flask = f" {_FLASK}" if "REQUEST_METHOD" in given else ""
+        return f"This is a request, so the server calls the class: write site = {where}(app), and serve that.{flask}"
     if hasattr(given, "scope"):
         return f"This is a request: write app.add_middleware({where}, config=config)."
     if isinstance(given, str | Mapping | PathLike):
@@ -168,6 +181,14 @@ def _refuse_class(where: str, app: object) -> None:
         raise _slip(
             where, f"It wraps the class {app.__qualname__}.", f"Make an application of it: {app.__qualname__}(…)."
         )
+
+
+def _refuse_extension(where: str, app: object) -> None:
+    """Refuse our extension for Flask in the place of the application that it wraps."""
+    kind = app if isinstance(app, type) else type(app)
+    if kind.__module__ == "consent_mw.flask":
+        what = f"It wraps {kind.__qualname__}, which wraps a Flask application itself."
+        raise _slip(where, what, "Write Consent(app), and serve app.")
 
 
 def _other_call(where: str, app: object, names: tuple[str, ...]) -> ConfigError:
@@ -221,10 +242,42 @@ def self_wrapped(app: object, middleware: object) -> ConfigError | None:
     return None
 
 
+def called_like_class(middleware: object, given: tuple[object, ...]) -> ConfigError:
+    """
+    Return the error for a middleware that is called with something other than a request.
+
+    A framework does so whose own list of middleware holds classes, or functions that take nothing or the request, and
+    was given an object that wraps an application already.
+    """
+    kind = type(middleware).__name__
+    if given and _accepts(given[0], _ASGI) and callable(given[0]):
+        remedy = f"Name the class: app.add_middleware({kind}, config=config)."
+        if kind == "ConsentMiddleware":
+            remedy = "Use app.add_middleware(ConsentASGIMiddleware, config=config)."
+    elif kind == "ConsentMiddleware":
+        remedy = f"{_FLASK} {_DJANGO}"
+    else:
+        remedy = f"Serve it: site = {kind}(app)."
+    what = f"An object of this class is an application itself, and was called with {_arguments(given)}."
+    return _slip(kind, what, remedy)
+
+
+def called_extension() -> ConfigError:
+    """Return the error for the Flask extension that is called, as an application or as a hook."""
+    what = "It extends the application, and cannot be called: it is no application and no hook."
+    return _slip("Consent", what, "Write Consent(app) on a line of its own: app then holds by itself.")
+
+
+def _arguments(given: tuple[object, ...]) -> str:
+    return ", ".join(map(_kind, given)) or "nothing"
+
+
 def missing(middleware: object, app: object, name: str) -> AttributeError:
     """Return the error for an attribute that the middleware lacks but the application may have."""
     kind = type(middleware).__name__
     text = f"{kind!r} object has no attribute {name!r}"
+    if name == "rsplit":  # Django looks for the last dot of a name
+        return AttributeError(f"{text}: it stands in the place of a name. {_DJANGO}")
     if name.startswith("__") or not hasattr(app, name):
         return AttributeError(text)
     remedy = _FLASK if hasattr(app, "wsgi_app") else f"Keep app, and serve another name: site = {kind}(app)."

@@ -25,9 +25,12 @@ from django.test import AsyncClient
 from django.test import Client
 from django.test import override_settings
 
+import consent_mw.django
+from consent_mw import ConsentMiddleware as WsgiMiddleware
 from consent_mw.core.counts import SHOWN
 from consent_mw.core.counts import TOTAL
 from consent_mw.django import ConsentMiddleware
+from consent_mw.django.apps import ConsentConfig
 from consent_mw.django.asgi import get_asgi_application
 from consent_mw.django.setup import engine
 from consent_mw.django.setup import jobs
@@ -268,6 +271,26 @@ def test_another_edge_in_the_list_of_middleware_is_named(handler: type, inner: l
     with override_settings(MIDDLEWARE=[name, *inner]), pytest.raises(ConfigError, match="MIDDLEWARE write") as raised:
         handler()
     assert "consent_mw.django.ConsentMiddleware" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (ConsentMiddleware, "a class of consent_mw.django.middleware"),
+        (WsgiMiddleware, "a class of consent_mw.wsgi"),
+        (ConsentConfig("consent_mw.django", consent_mw.django), "an object of consent_mw.django.apps"),
+        ("consent_mw.wsgi.ConsentMiddleware", '"consent_mw.wsgi.ConsentMiddleware" is not the name'),
+        ("consent_mw.django", '"consent_mw.django" is not the name'),
+        ("consent_mw", '"consent_mw" is not the name'),
+    ],
+    ids=["class", "class of another edge", "object", "another edge", "package", "root"],
+)
+def test_what_is_no_name_of_the_middleware_is_refused_at_the_start(entry: object, told: str) -> None:
+    """MIDDLEWARE lists names; Django itself would report a missing attribute, or an error of importing."""
+    with override_settings(MIDDLEWARE=[entry]), pytest.raises(ConfigError) as raised:
+        ConsentConfig("consent_mw.django", consent_mw.django).ready()
+    assert told in str(raised.value)
+    assert 'Write "consent_mw.django.ConsentMiddleware"' in str(raised.value)
 
 
 def test_the_package_s_own_name_among_the_apps_is_refused(configured: Consent) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from collections.abc import Iterator
+from inspect import iscoroutinefunction
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,7 @@ from django.test import override_settings
 from fastapi import FastAPI
 from hypercorn.middleware import ProxyFixMiddleware
 from quart import Quart
+from starlette.applications import Starlette
 from starlette.requests import Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
@@ -154,12 +157,14 @@ def create_app(config: str = "production", debug: bool = False) -> flask.Flask:
         (ConsentMiddleware, OtherProtocol(), "Give it the application itself."),
         (ConsentMiddleware, SimpleNamespace(app=WsgiClass()), "probably its .app"),
         (ConsentMiddleware, Quart("shop").asgi_app, "It wraps Quart.asgi_app, an ASGI application"),
+        (ConsentMiddleware, Consent(), "Write Consent(app), and serve app."),
+        (ConsentASGIMiddleware, Consent, "Write Consent(app), and serve app."),
     ],
     ids=[
         *["none", "module", "coroutine", "asgi", "django", "text", "flask", "factory", "django factory", "flask class"],
         *["wsgi class", "asgi factory", "asgi class", "wsgi", "django asgi", "adapted", "environ", "scope"],
         *["path", "path object", "settings", "request", "demo", "demo in asgi", "configurator", "other protocol"],
-        *["namespace", "quart"],
+        *["namespace", "quart", "extension", "extension class"],
     ],
 )
 def test_what_cannot_be_wrapped_is_refused_at_the_start(
@@ -205,7 +210,7 @@ def test_any_application_around_itself_is_named(around: bool, config: dict[str, 
     shop.wsgi = ProxyFix(wsgi) if around else wsgi
     quart = Quart("shop")
     asgi = ConsentASGIMiddleware(quart, config)
-    quart.asgi_app = ProxyFixMiddleware(asgi) if around else asgi  # type: ignore[arg-type,method-assign,assignment]
+    quart.asgi_app = ProxyFixMiddleware(asgi) if around else asgi  # type: ignore[method-assign]
 
     async def visit() -> None:
         await quart.test_client().get("/")
@@ -218,6 +223,62 @@ def test_any_application_around_itself_is_named(around: bool, config: dict[str, 
     finally:
         wsgi.close()
         asgi.close()
+
+
+def in_starlette(made: Any) -> Callable[[], object]:
+    """Return a visit to an application of Starlette with that in its list of middleware."""
+    app = Starlette()
+    app.add_middleware(made)
+    return lambda: asyncio.run(app({"type": "http", "path": "/", "headers": []}, AsyncMock(), AsyncMock()))
+
+
+def in_hook(made: Any) -> Callable[[], object]:
+    """Return a visit to an application of FastAPI that has it as a function around each request."""
+    app = FastAPI()
+    app.middleware("http")(made)
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    return lambda: asyncio.run(app(scope, AsyncMock(), AsyncMock()))
+
+
+def as_wsgi_app(made: Any) -> Callable[[], object]:
+    """Return a visit to an application of Flask that was replaced by it."""
+    app = flask.Flask("shop")
+    app.wsgi_app = made  # type: ignore[method-assign]
+    return lambda: app.test_client().get("/")
+
+
+@pytest.mark.parametrize(
+    ("visited", "made", "remedy"),
+    [
+        (in_starlette, ConsentASGIMiddleware, "Name the class: app.add_middleware(ConsentASGIMiddleware"),
+        (in_starlette, ConsentMiddleware, "Use app.add_middleware(ConsentASGIMiddleware"),
+        (in_hook, ConsentASGIMiddleware, "Serve it: site = ConsentASGIMiddleware(app)"),
+        (as_wsgi_app, Consent, "Write Consent(app) on a line of its own"),
+    ],
+    ids=["starlette", "wsgi in starlette", "fastapi", "flask"],
+)
+def test_an_object_where_a_class_or_function_belongs_is_named(
+    visited: Callable[[object], Callable[[], object]], made: Any, remedy: str, config: dict[str, object]
+) -> None:
+    """The framework calls it at the first request, and the answer says what to write."""
+    app: Any = {ConsentASGIMiddleware: asgi, ConsentMiddleware: WsgiClass(), Consent: flask.Flask("other")}[made]
+    wrapper = made(app, config)
+    try:
+        with pytest.raises(ConfigError) as raised:
+            visited(wrapper)()
+        assert remedy in str(raised.value)
+    finally:
+        (app.wsgi_app if made is Consent else wrapper).close()
+
+
+def test_servers_take_the_wrapper_for_an_asgi_application(config: dict[str, object]) -> None:
+    """Uvicorn, Hypercorn and asgiref look whether its __call__ is a coroutine function."""
+    site = ConsentASGIMiddleware(asgi, config)
+    try:
+        assert iscoroutinefunction(site.__call__)
+        assert list(signature(site).parameters) == ["scope", "receive", "send"]
+    finally:
+        site.close()
 
 
 def test_a_flask_application_may_be_served_through_another_name(config: dict[str, object]) -> None:
