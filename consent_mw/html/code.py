@@ -58,6 +58,7 @@ from consent_mw.html.signatures import indexed
 from consent_mw.html.signatures import signature_of
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
+from consent_mw.html.urls import resolve
 
 Ids = tuple[str, ...]
 
@@ -74,8 +75,14 @@ _MOST_CALLS = 65_536
 _URL = re.compile(rb"//([a-zA-Z0-9.\-_\x80-\xff]+)(?::[0-9]+)?([^\s\"'`<>\\)\]}]*)")
 _SCHEME = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.\-]{0,15}):\Z")
 _FETCHING_SCHEMES = frozenset({b"http", b"https", b"ws", b"wss"})
-#: A quoted host, alone or with a path or a scheme, to which code may add a scheme, "//" or a subdomain.
-_QUOTED_HOST = re.compile(rb"[\"'`](?:\.|\w+:/?)?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])")
+#: A quoted host, alone or with a path or a scheme, to which code may add a scheme, "//" or a subdomain; or else an
+#: address with other slashes than "//". Browsers read a backslash as a slash, and accept any number of either after
+#: a scheme that is not the page's (https://url.spec.whatwg.org/#scheme-state).
+_QUOTED_HOST = re.compile(
+    rb"[\"'`](?:(?:\.|\w+:/?)?((?>(?:[a-z0-9\-]+\.)+)[a-z]{2,12})(/[^\"'`\s<>\\]*+)?(?=[\"'`])"
+    rb"|(?=[\x00-\x20/\\hwHW])(?i:[\x00-\x20]*+(?!(?:https?:|wss?:)?//[^/\\])"
+    rb"(?:(?:https?|wss?):(?:/|\\\\|(?!))*+|(?:/|\\\\|(?!)){2,}+))([^\"'`\s<>]++))"
+)
 _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
     rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
@@ -380,9 +387,12 @@ class CodeMatcher:
     def _hosts(self, text: bytes, host: str) -> Iterator[_Address]:
         """Yield the quoted hosts that belong to services."""
         for found in _QUOTED_HOST.finditer(text):
-            name, rest = found.groups(b"")
-            ids = self._resolved(Url("https", name.decode(), (rest or b"/").decode("latin-1")), host)
-            if ids:
+            name, rest, odd = found.groups()
+            if odd is not None:
+                url = resolve("https://" + odd.decode("utf-8", "replace"), Url("https", "", "/"))
+                if ids := self._leads_to(url.host, url.rest, host):
+                    yield _Address(found.start(3), ids, url.host + url.rest)
+            elif ids := self._resolved(Url("https", name.decode(), (rest or b"/").decode("latin-1")), host):
                 yield _Address(found.start(1), ids, "")
 
     # -- judging matches

@@ -401,7 +401,7 @@ def self_closing(found: re.Match[bytes]) -> bool:
 _HANDLER = re.compile(rb"[oO][nN].")
 #: Classes by which lazy loaders find their pictures.
 _LOADERS_CLASS = re.compile(rb"lazy|lozad|unveil|defer|progressive|async", re.I)
-_ABSOLUTE = re.compile(rb"[ \t\n\r\f]*(?:https?:)?//", re.I)
+_ABSOLUTE = re.compile(rb"[\x00-\x20]*+(?:https?:|[/\\][\t\n\r]*+[/\\]|[^&]*+&)", re.I)
 _STAND_IN = re.compile(rb"[ \t\n\f\r]*(?:data:|about:|\Z)", re.I)
 
 

@@ -146,12 +146,13 @@ LAZY_BACKGROUNDS = (
 )
 #: ... and those from which they take one only if the element has a lazy-loading class.
 LAZY_BY_CLASS = ("data-src", "data-srcset", "data-original", "data-lazy", "data-lazy-src", "data-echo")
-#: The text in their values that may lead to another host.
-_LEADS_AWAY = "//"
+#: The texts in their values that may lead to another host. Browsers read a backslash as a slash, drop tabs and line
+#: breaks, and need no slashes after a scheme other than the page's (https://url.spec.whatwg.org/#url-parsing).
+_LEADS_AWAY = ("//", ":", "\\", "\t", "\n", "\r")
 
 
 #: A text that can be written in only one way, except by character references or the escapes of a charset.
-_PLAIN_TEXT = re.compile(r"[!#-%(-;=?-~]+")
+_PLAIN_TEXT = re.compile(r"[!#-%(-;=?-~]+|[\t\n\r]")
 #: A value with one of these bytes may mean something else than it seems to.
 _UNCLEAR = "[&\\x1b]"
 
@@ -171,11 +172,11 @@ def _marked(name: str, texts: tuple[str, ...]) -> str:
     """Return the pattern of an attribute whose value contains one of these texts, or is unclear."""
     if not texts:
         return grammar.either_case(name) + _NAME_ENDS
-    any_of = f"(?:{grammar.trie(texts, re.escape)}|{_UNCLEAR})"
-    values = (
-        rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}"
-        for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", r" \t\n\r\f>"))
-    )
+    values = []
+    for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", " \t\n\r\f>")):
+        inside = grammar.trie([text for text in texts if not set(text) & set(ends)], re.escape)
+        any_of = f"(?:{inside}|{_UNCLEAR})" if inside else _UNCLEAR
+        values.append(rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}")
     return f"{grammar.either_case(name)}{_IS}(?:{'|'.join(values)})"
 
 
@@ -278,7 +279,10 @@ class Syntax:
         self._paths = tuple(sorted({path[1:] for path in paths}))
         named_by_rules = frozenset(self._texts)
         self._texts |= _texts_by_name(
-            (name, _LEADS_AWAY) for name in (*LAZY_BACKGROUNDS, *LAZY_BY_CLASS) if name not in named_by_rules
+            (name, text)
+            for name in (*LAZY_BACKGROUNDS, *LAZY_BY_CLASS)
+            for text in _LEADS_AWAY
+            if name not in named_by_rules
         )
         # An address attribute that a rule names is never tame, and a rule for the path "/" applies to every address.
         tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)

@@ -63,6 +63,8 @@ _LOCAL = re.compile(rb"(?![/\\]{2})[^:\\&?#\x00-\x20\x7f-\xff]*+(?:[?#][^\x00-\x
 #: A dot segment, which may hide a path that a rule names.
 _DOT_SEGMENT = re.compile(rb"(?:\A|/)(?:\.|%2[eE])")
 _PLAIN = re.compile(rb"(?:https?:)?//([a-z0-9.\-]++)(?::[0-9]++)?((?:[/?#][!-~]*+)?)\Z")
+#: A background whose address may be written with tabs, line breaks or escapes.
+_MAYBE_ESCAPED = re.compile(r"[\t\n\r\\]")
 _CSS_GATE = re.compile(rb"[uU][rR][lL]\(|[\\&@]|[sS][rR][cC]\(|-set\(|[\"']", re.DOTALL)
 
 
@@ -370,8 +372,12 @@ class ValueJudge(ABC):
             target = refresh(self.text(raw))
             return self.not_allowed(self._matcher.url(target, self.base, self.page)) if target else ()
         if kind in ("urls", "animated", "background"):
-            parts = filter(None, re.split(r"[ \t\n\r\f;]+", self.text(raw)))
+            text = self.text(raw)
+            parts = filter(None, re.split(r"[ \t\n\r\f;]+", text))
             ids = [id_ for part in parts for id_ in self._one(encoded(part, self.charset))]
+            if kind == "background" and _MAYBE_ESCAPED.search(text):
+                # A loader may use it as the address of a picture, or write it into a style sheet, which has escapes.
+                ids += [*self._one(raw), *self.css(b"url(" + raw + b")")]
             return tuple(dict.fromkeys(ids if kind == "urls" else [*ids, *self.css(raw)]))
         return self._one(raw, document=kind == "page")
 

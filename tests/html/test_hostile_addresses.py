@@ -73,6 +73,45 @@ def test_what_no_browser_asks_the_tracker_for_stays(markup: str) -> None:
     assert held(markup) == set()
 
 
+#: https://url.spec.whatwg.org/#scheme-state and #special-authority-slashes-state: without its slashes, an address whose
+#: scheme is not the page's still has a host; a backslash is a slash; tabs and line breaks are dropped. In JavaScript a
+#: backslash is written twice.
+ODDLY_SLASHED = {
+    "a background without slashes": "<div data-bg='http:tracker.example/x'></div>",
+    "a background with one slash": "<div data-background='HTTP:/tracker.example'></div>",
+    "a background in a function": "<div data-style='background: url(http:tracker.example/x)'></div>",
+    "a background with backslashes": r"<div data-bg='\\tracker.example'></div>",
+    "a background between lines": "<div data-bg='/\n/tracker.example'></div>",
+    "a background with escapes of CSS": r"<div data-bg='\2f/tracker.example'></div>",
+    "a lazy picture": "<div class=lazyload data-src='http:tracker.example/x'></div>",
+    "a lazy list": r"<div class=lazyload data-srcset='/\tracker.example 2x'></div>",
+    "a frame that waits for its address": "<iframe data-any='http:tracker.example'></iframe>",
+    "such a frame, with a reference": "<iframe data-any='&#104;ttp:tracker.example'></iframe>",
+    "such a frame, with backslashes": r"<iframe data-any='\\tracker.example'></iframe>",
+    "a handler without slashes": "<img src=/x onerror=\"this.src='http:tracker.example?x=1'\">",
+    "a handler with a port": "<body onload=\"fetch('http:tracker.example:80')\">",
+    "a handler with a user": "<body onload=\"fetch('Https:/a:b@tracker.example/')\">",
+    "a handler with backslashes": r"<body onload='fetch(`\\\\tracker.example`)'>",
+    "a handler with both slashes": r"<body onload='fetch(`/\\tracker.example`)'>",
+    "a script with a question mark": "<script>new Image().src = 'http:tracker.example?x'</script>",
+    "a script with a scheme and backslashes": r"<script>new WebSocket('wss:\\tracker.example')</script>",
+    "a script with three slashes": "<script>import('https:///tracker.example/x.js')</script>",
+}
+
+
+@pytest.mark.parametrize("markup", ODDLY_SLASHED.values(), ids=ODDLY_SLASHED)
+def test_an_address_needs_no_two_slashes(markup: str) -> None:
+    """Where code takes an address from, it is read as browsers read it."""
+    assert held(markup) == {"tracker"}
+
+
+def test_the_slashes_of_the_sites_own_addresses_are_no_reason_to_hold() -> None:
+    """Schemes alone, network folders and the site's own addresses stay."""
+    assert held("<script>if (location.protocol === 'https:') fetch('/x')</script>") == set()
+    assert held(r"<script>fetch('/x'); share = '\\\\server\\tracker.example'</script>") == set()
+    assert held("<div data-bg='https:tracker.example/x'></div>") == set()  # a path for a page that came by https
+
+
 def quoted(text: str) -> str:
     """Return ``text`` percent-encoded."""
     return quote(text, safe="")
