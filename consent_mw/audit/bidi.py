@@ -28,10 +28,12 @@ from urllib.parse import quote
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as TookTooLong
 
-__all__ = ["BidiConnection", "firefox_process"]
+__all__ = ["STARTING", "BidiConnection", "firefox_process"]
 
-#: Seconds for Firefox to start, for one command, and for Firefox to end.
-_STARTING, _COMMAND, _ENDING = 60.0, 30.0, 10.0
+#: Seconds for Firefox to start and to open its session, which it does only then; more than it takes on a busy machine.
+STARTING = 120.0
+#: Seconds for one command, and for Firefox to end.
+_COMMAND, _ENDING = 30.0, 10.0
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://[\w.:\[\]]+)")
 
 #: Switches off Firefox's own requests, and its tracking protection, which would hide requests of the page.
@@ -93,7 +95,7 @@ async def firefox_process(path: str, hosts: Sequence[str]) -> AsyncIterator[str]
         try:
             address = ""
             with suppress(TimeoutError):
-                address = await asyncio.wait_for(found, _STARTING)
+                address = await asyncio.wait_for(found, STARTING)
             if not address:
                 raise Error("It does not offer WebDriver BiDi.")
             yield address
@@ -148,7 +150,7 @@ class BidiConnection:
         self._last = 0
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         try:
-            self._socket = websocket.create_connection(f"{address}/session", timeout=_STARTING, suppress_origin=True)
+            self._socket = websocket.create_connection(f"{address}/session", timeout=STARTING, suppress_origin=True)
         except (OSError, websocket.WebSocketException) as error:
             raise Error(f"Firefox takes no connection: {error}") from None
         self._socket.settimeout(None)

@@ -43,6 +43,8 @@ from consent_mw.audit.passes import PASSES
 from consent_mw.audit.passes import REJECT
 from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.audit.passes import WITHDRAW
+from consent_mw.audit.passes import Told
+from consent_mw.audit.passes import tells_nobody
 from consent_mw.audit.storage_watch import StorageWatch
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import AuditTarget
@@ -114,7 +116,7 @@ def browse(
     paths: Sequence[str],
     plan: LivePlan,
     executable: str = "",
-    told: Callable[[int, str], object] = lambda *_: 0,
+    told: Told = tells_nobody,
     engine: str = CHROMIUM,
 ) -> LiveWalk:
     """
@@ -136,14 +138,14 @@ async def walk_in(
     target: AuditTarget,
     paths: Sequence[str],
     plan: LivePlan,
-    told: Callable[[int, str], object] = lambda *_: 0,
+    told: Told = tells_nobody,
     **profile: Any,
 ) -> LiveWalk:
     """
     Visit pages with a running browser.
 
     Args:
-        told: Called with the number of pages visited in a pass and the next one.
+        told: Called before each page.
         profile: More arguments for Playwright's ``new_context``.
     """
     visits = _Visits(browser, target, list(paths), plan, told, profile)
@@ -161,7 +163,7 @@ class _Visits:
         target: AuditTarget,
         paths: list[str],
         plan: LivePlan,
-        told: Callable[[int, str], object],
+        told: Told,
         profile: dict[str, Any],
     ) -> None:
         self.found = LiveWalk()
@@ -211,13 +213,30 @@ class _Visits:
         if self._plan.accept and notice.can(accept=True):
             yield self._visitor(ACCEPT, chooses=True, accepts=True)
 
+    def _comes(self, name: str) -> bool:
+        """Return whether a visit is planned, and possible in this browser."""
+        is_without = name.endswith(NO_SCRIPTS)
+        return (not self._plan.passes or name in self._plan.passes) and not (self._is_firefox and is_without)
+
+    def _expected(self) -> int:
+        """Return how many pages all visits will open; until the first visit is over, as if it found our notice."""
+        notice, is_first = self.found.notice, len(self.found.pages) == 1
+        chosen = [REJECT] if is_first or notice is not None else []
+        if is_first or (notice is not None and notice.tool == OWN):
+            chosen += [REJECT + NO_SCRIPTS, WITHDRAW] if self._plan.accept else [REJECT + NO_SCRIPTS]
+        if chosen and self._plan.accept:
+            chosen.append(ACCEPT)
+        visits = [UNTOUCHED, UNTOUCHED + NO_SCRIPTS, GPC, *chosen]
+        # A choice is made on a page that is opened once more.
+        return sum(len(self._paths) + (name in chosen) for name in visits if self._comes(name))
+
     async def _visitor(
         self, name: str, *, scripts: bool = True, objects: bool = False, chooses: bool = False, accepts: bool = False
     ) -> None:
         """Run one visitor: view the pages, or choose on the first page and then view all of them."""
         from playwright.async_api import Error
 
-        if (self._plan.passes and name not in self._plan.passes) or (self._is_firefox and not scripts):
+        if not self._comes(name):
             return
         watch = StorageWatch()
         try:
@@ -299,7 +318,8 @@ class _Visits:
             if time.monotonic() > self._deadline:
                 self.found.unseen.append((name, "the time was over"))
                 return
-            self._told(len(seen), f"{name}, in a browser: {path}")
+            done = sum(map(len, self.found.pages.values()))
+            self._told(done, max(self._expected(), done + 1), f"{name}, in a browser", path)
             recorder = PageRecorder(context, watch, self._target.origin, path)
             judges = name == UNTOUCHED and self.found.notice is None
 

@@ -37,7 +37,7 @@ from consent_mw.audit.findings import undeclared
 from consent_mw.audit.findings import unknown_cookie
 from consent_mw.audit.notices import OWN
 from consent_mw.audit.notices import NoticeLook
-from consent_mw.audit.other_tools import OTHER_TOOLS
+from consent_mw.audit.other_tools import tool_named
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.remedies import own_entry_lines
 from consent_mw.audit.remedies import own_service_lines
@@ -144,9 +144,9 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
         for finding in about_notice(walk.notice):
             merge(found, finding, passes.UNTOUCHED, place)
         # Many tools render their notice in the browser only, so the page as it was sent has no sign of them.
-        for tool in OTHER_TOOLS:
-            if tool.id == walk.notice.tool and (finding := other_tool(tool)).id not in found:
-                merge(found, finding, passes.UNTOUCHED, place)
+        tool = tool_named(walk.notice.tool) if walk.notice.tool != OWN else None
+        if tool is not None and (finding := other_tool(tool)).id not in found:
+            merge(found, finding, passes.UNTOUCHED, place)
     live.about_declarations()
     report.unseen += walk.unseen
     report.findings = in_order(found.values())
@@ -393,9 +393,9 @@ def _looks(item: KeptItem) -> str:
 
 def about_notice(notice: NoticeLook) -> Iterator[AuditFinding]:
     """Yield the findings about a notice."""
-    names = {OWN: "consent_mw", "": "The notice", **{tool.id: tool.name for tool in OTHER_TOOLS}}
-    whose = names.get(notice.tool, notice.tool)
     ours = notice.tool == OWN
+    tool = None if ours else tool_named(notice.tool)
+    whose = OWN if ours else tool.name if tool is not None else "The notice"
     for text in notice.less:
         about = "" if text.startswith("the") else "of the button that refuses, "
         what = f"{whose}: {about}{text}."

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Error
 
+from consent_mw.audit.bidi import STARTING
 from consent_mw.audit.bidi import BidiConnection
 from consent_mw.audit.bidi import firefox_process
 from consent_mw.audit.browser_views import Cause
@@ -127,7 +128,7 @@ class Firefox:
     async def begin(self) -> None:
         """Begin the session."""
         wanted = {"acceptInsecureCerts": True, "unhandledPromptBehavior": {"default": "dismiss"}}
-        session = await self.connection.command("session.new", capabilities={"alwaysMatch": wanted})
+        session = await self.connection.command("session.new", STARTING, capabilities={"alwaysMatch": wanted})
         self.version = str(session["capabilities"]["browserVersion"])
         await self.connection.command("session.subscribe", events=list(_EVENTS))
         await self.connection.command("network.addDataCollector", dataTypes=["request"], maxEncodedDataSize=_BODY)

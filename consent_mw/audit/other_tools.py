@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["OTHER_TOOLS", "OtherTool", "released", "tools_in"]
+__all__ = ["OTHER_TOOLS", "OtherTool", "is_kept", "released", "tool_named", "tools_in"]
 
 #: How many bytes of a start tag are examined.
 _TAG = re.compile(rb"<(?:script|iframe|img|link)\b[^>]{0,4000}>", re.IGNORECASE)
@@ -159,6 +159,27 @@ OTHER_TOOLS = (
 def tools_in(text: str) -> list[OtherTool]:
     """Return the tools in a page."""
     return [tool for tool in OTHER_TOOLS if tool.signs.search(text)]
+
+
+#: Fits nothing.
+_NEVER = re.compile("(?!)")
+_SIGN = re.compile("[^a-z0-9]")
+
+
+def tool_named(name: str) -> OtherTool | None:
+    """
+    Return the tool that a notice in a browser was recognised as, by our id of it or by autoconsent's name for it.
+
+    autoconsent knows hundreds of tools; of one that is not in :data:`OTHER_TOOLS`, only the name is known here. Its
+    heuristics and its rules for the notice of a single site name no tool.
+    """
+    if name in ("", "HEURISTIC") or name.startswith("auto_"):
+        return None
+    plain = _SIGN.sub("", name.lower())
+    for tool in OTHER_TOOLS:
+        if _SIGN.sub("", tool.id) in plain:
+            return tool
+    return OtherTool(name, name, _NEVER, {}, "its script and its settings, and its marks on the tags of the page.")
 
 
 def released(body: bytes) -> bytes:

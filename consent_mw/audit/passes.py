@@ -25,7 +25,23 @@ from consent_mw.audit.pages import way_on
 from consent_mw.audit.targets import AuditTarget
 from consent_mw.audit.targets import Response
 
-__all__ = ["ACCEPT", "GPC", "PASSES", "REJECT", "UNTOUCHED", "WITHDRAW", "Limits", "AuditVisitor", "Walk", "walk"]
+__all__ = [
+    "ACCEPT",
+    "GPC",
+    "PASSES",
+    "REJECT",
+    "UNTOUCHED",
+    "WITHDRAW",
+    "AuditVisitor",
+    "Limits",
+    "Told",
+    "Walk",
+    "tells_nobody",
+    "walk",
+]
+
+#: Called before each page with the pages done, the expected total of all visits, the visit, and the page's path.
+Told = Callable[[int, int, str, str], object]
 
 UNTOUCHED = "before a choice"
 GPC = "with Global Privacy Control"
@@ -44,6 +60,10 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST = 2_000
 #: The most addresses in the queue.
 _QUEUE = 10_000
+
+
+def tells_nobody(done: int, total: int, visit: str, path: str) -> None:
+    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +154,14 @@ def walk(
     reader: Reader,
     begin: list[str],
     limits: Limits,
-    told: Callable[[int, str], object] = lambda *_: 0,
+    told: Told = tells_nobody,
 ) -> Walk:
     """
     Visit a site, and return the pages.
 
     Args:
         begin: The paths to start with.
-        told: Called with the number of pages read and the next one.
+        told: Called before each page.
     """
     deadline = time.monotonic() + limits.seconds
     found = Walk(origin=target.origin)
@@ -151,6 +171,7 @@ def walk(
     if not form:
         return found
     paths = [page.path for page in pages if page.is_page]
+    total = len(pages) + len(paths) * (_visits(limits) - 1)
 
     def follow(name: str, visitor: AuditVisitor) -> None:
         seen = found.pages.setdefault(name, [])
@@ -158,7 +179,7 @@ def walk(
             if time.monotonic() > deadline:
                 found.unseen.append((name, "the time was over"))
                 return
-            told(len(seen), f"{name}: {path}")
+            told(sum(map(len, found.pages.values())), total, name, path)
             seen.append(reader.read(target.origin, path, visitor.get(path)))
 
     def after(name: str, visitor: AuditVisitor, action: str) -> bool:
@@ -177,6 +198,11 @@ def walk(
     return found
 
 
+def _visits(limits: Limits) -> int:
+    """Return how many visitors come to a site that has our notice."""
+    return len(PASSES) if limits.accept else PASSES.index(REJECT) + 1
+
+
 def _crawl(
     visitor: AuditVisitor,
     origin: str,
@@ -185,12 +211,13 @@ def _crawl(
     limits: Limits,
     deadline: float,
     found: Walk,
-    told: Callable[[int, str], object],
+    told: Told,
 ) -> list[AuditedPage]:
     ways = _Ways(begin, limits.alike, reader.site.mount + "/")
     pages: list[AuditedPage] = []
     # Redirects and files cost a request, but are not pages.
     most = limits.pages * 4
+    has_notice = False
     for address in _sitemap(visitor, origin):
         ways.add(address)
     while (path := ways.take()) and len(pages) < limits.pages and most > 0:
@@ -198,7 +225,8 @@ def _crawl(
             found.unseen.append((path, "the time was over"))
             break
         most -= 1
-        told(len(pages), path)
+        expected = len(pages) + min(ways.queued + 1, limits.pages - len(pages))
+        told(len(pages), expected * (_visits(limits) if has_notice else 1), UNTOUCHED, path)
         answer = visitor.get(path)
         if answer.status in _REDIRECTS:
             if way := way_on(origin + path, answer.header("location")):
@@ -209,6 +237,7 @@ def _crawl(
             found.unseen.append((path, page.problem or f"the site answered {answer.status}"))
         if page.is_page or page.loads:
             pages.append(page)
+            has_notice = has_notice or bool(page.marks.choice)
         for link in page.marks.links:
             ways.add(link)
     if ways.waiting:
@@ -253,6 +282,11 @@ class _Ways:
     def take(self) -> str:
         """Return the next address, or an empty string."""
         return self._queue.popleft() if self._queue else ""
+
+    @property
+    def queued(self) -> int:
+        """The number of addresses in the queue."""
+        return len(self._queue)
 
     @property
     def waiting(self) -> int:

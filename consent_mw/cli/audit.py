@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from consent_mw.cli import Owner
 from consent_mw.cli import Unable
 from consent_mw.cli import clean
 from consent_mw.cli.output import as_bytes
+from consent_mw.cli.progress import progress
 
 if TYPE_CHECKING:
     from consent_mw.audit.browser import LiveWalk
@@ -67,11 +67,11 @@ def _begin(name: str, target: AuditTarget, more: tuple[str, ...]) -> list[str]:
     return [(parts.path or "/") + (f"?{parts.query}" if parts.query else ""), *more]
 
 
-def _walk(target: AuditTarget, reader: Reader, paths: list[str], limits: Limits, quiet: bool) -> Walk:
+def _walk(target: AuditTarget, reader: Reader, paths: list[str], limits: Limits, shows: bool) -> Walk:
     """Visit a site without a browser."""
     from consent_mw.audit.passes import walk
 
-    with _progress(quiet) as told:
+    with progress(shows=shows) as told:
         return walk(target, reader, paths, limits, told)
 
 
@@ -205,7 +205,7 @@ def audit(owner: Owner, /, target: str, form: str, output: Path | None, **given:
     accepted = baseline.read_accepted(given["baseline"]) if given["baseline"] else ()
     with _opened(target, bounds) as opened:
         site = owner.site_for(opened.app) if isinstance(opened, AppTarget) else owner.site
-        looking = _Look(site, limits, today, given)
+        looking = _Look(site, limits, today, {**given, "form": form})
         report, live = looking.at(target, opened, _begin(target, opened, given["begin"]))
         if given["before"] and report.looked:
             looking.compare(report, opened, given["before"])
@@ -245,7 +245,7 @@ class _Look:
         from consent_mw.audit.findings import report_of
         from consent_mw.audit.passes import UNTOUCHED
 
-        walk = _walk(target, self._reader, paths, self._limits, self._given["quiet"])
+        walk = _walk(target, self._reader, paths, self._limits, _shows(self._given))
         report = report_of(name, walk, self._reader, self._today)
         seen = [page.path for page in walk.pages.get(UNTOUCHED, []) if page.is_page]
         if self._given["browser"] is None or not seen:
@@ -302,7 +302,7 @@ def _browse(target: AuditTarget, paths: list[str], given: Mapping[str, Any]) -> 
         state=given["state"],
         helper=Autoconsent(given["autoconsent"]) if given["autoconsent"] is not None else None,
     )
-    with _progress(given["quiet"]) as told:
+    with progress(shows=_shows(given)) as told:
         return browse(target, paths, plan, given["browser_path"], told, given["browser"])
 
 
@@ -371,20 +371,9 @@ def _record(owner: Owner, site: Site, report: AuditReport, today: date, digest: 
     click.echo(f"The result is kept, after seal {kept.seal}, and the next seal covers it.", err=True)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """Show the progress in one line of the terminal, and remove the line at the end."""
-    shows = not quiet and sys.stderr.isatty()
-
-    def told(count: int, what: str) -> None:
-        if shows:
-            click.echo(f"\r\x1b[K{count:>4} pages; {clean(what)[:90]}", nl=False, err=True)
-
-    try:
-        yield told
-    finally:
-        if shows:
-            click.echo("\r\x1b[K", nl=False, err=True)
+def _shows(given: Mapping[str, Any]) -> bool:
+    """Return whether to show the progress: programs read the other formats, maybe together with what is on stderr."""
+    return not given["quiet"] and given.get("form", "text") in ("text", "html")
 
 
 def _today() -> date:
@@ -449,7 +438,7 @@ def init(target: str, output: Path, name: str, controller: str, **given: Any) ->
         )
     else:
         with _opened(target, bounds) as opened:
-            walk = _walk(opened, reader, _begin(target, opened, given["begin"]), limits, given["quiet"])
+            walk = _walk(opened, reader, _begin(target, opened, given["begin"]), limits, _shows(given))
         pages, unseen = [page for found in walk.pages.values() for page in found], walk.unseen
     if not pages:
         for what, why in unseen:

@@ -173,6 +173,15 @@ NOTICES: dict[str, tuple[str, str]] = {
         ("switched on", "", "", "<i role=switch aria-checked=true aria-label=Adverts></i>", "ticked them: Adverts."),
     )
 }  # fmt: skip
+#: What a tool of React puts into the page, which was sent without any of it (c15t 2.2.1, without its styles).
+C15T = (
+    "<div data-testid=consent-banner-root dir=ltr><div><a href='https://c15t.com' data-branding=c15t>Secured by</a>"
+    "<div tabindex=0 data-testid=consent-banner-card aria-label='Cookies: your choice' aria-modal=true role=dialog>"
+    "<div data-testid=consent-banner-description>We use cookies and similar technologies for statistics.</div>"
+    "<div data-testid=consent-banner-footer><button type=button data-testid=consent-banner-reject-button>No</button>"
+    "<button type=button data-testid=consent-banner-accept-button>Yes</button>"
+    "<button type=button data-testid=consent-banner-customize-button>Choose</button></div></div></div></div>"
+)
 _HELPERS = "const add = (name, set) => document.body.append(Object.assign(document.createElement(name), set));"
 DECLARED = [
     {"use": "reddit-pixel"},

@@ -38,6 +38,7 @@ from consent_mw.audit.passes import walk
 from consent_mw.audit.targets import APP_ORIGIN
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import Bounds
+from tests.audit.live_sites import C15T
 from tests.audit.live_sites import DECLARED
 from tests.audit.live_sites import FAULTS
 from tests.audit.live_sites import HOSTILE
@@ -72,13 +73,16 @@ def short(name: str) -> LivePlan:
 
 
 async def said_of_notices(browser: Browser) -> dict[str, str]:
-    """Return what is said of each notice."""
+    """Return what is said of each notice, and which tool made the last one."""
     page, said = await browser.new_page(), {}
     for name, (markup, _) in NOTICES.items():
         await page.set_content(markup)
         notice = await find_notice(page)
         assert notice is not None
         said[name] = " ".join(finding.what for finding in about_notice(notice))
+    await page.set_content(C15T)
+    notice = await find_notice(page)
+    said["c15t"] = notice.tool if notice is not None and notice.reject is not None else ""
     return said
 
 
@@ -178,6 +182,11 @@ def test_a_refusal_that_is_hard_to_see_or_reach_is_told(looks: Mapping[str, str]
     said = NOTICES[name][1]
     assert said in looks[name]
     assert bool(said) == bool(looks[name])
+
+
+def test_a_notice_that_react_renders_names_its_tool(looks: Mapping[str, str]) -> None:
+    """Its buttons are found by their marks, whatever they say."""
+    assert looks["c15t"] == "c15t"
 
 
 def test_what_is_put_in_behind_is_told_apart(reports: Mapping[str, AuditReport]) -> None:

@@ -38,7 +38,25 @@ def test_a_tool_that_the_page_names_is_named_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("tool", [OWN, "", "some-tool-of-autoconsent"])
-def test_our_own_notice_and_an_unknown_one_are_no_other_tool(tool: str) -> None:
-    """There is nothing to take out by name."""
+@pytest.mark.parametrize(
+    ("said", "tool", "name"),
+    [
+        ("usercentrics-api", "usercentrics", "Usercentrics"),
+        ("Complianz opt-out", "complianz", "Complianz"),
+        ("Cybotcookiebot", "cookiebot", "Cookiebot"),
+        ("tarteaucitron.js", "tarteaucitron", "tarteaucitron"),
+        ("didomi", "didomi", "didomi"),
+        ("osano", "osano", "osano"),
+    ],
+)
+def test_a_tool_that_autoconsent_names_is_named(said: str, tool: str, name: str) -> None:
+    """By our name where both mean the same, and by its own otherwise."""
+    report = AuditReport("x", "2026-11-29")
+    assert found(report, said) == [("other-tool", tool)]
+    assert report.findings[0].what == f"{name} is on the site."
+
+
+@pytest.mark.parametrize("tool", [OWN, "", "HEURISTIC", "auto_DE_shop.example_x1y"])
+def test_a_notice_without_a_known_tool_is_no_other_tool(tool: str) -> None:
+    """Our own, and those of which only the words are known: there is nothing to take out by name."""
     assert found(AuditReport("x", "2026-11-29"), tool) == []
