@@ -88,10 +88,12 @@ _DELIVERY = _words(
 _ACCOUNT_KEYS = _words(
     """
     id cid sid tid pid aid uid wid oid gid mid zid zone zoneid siteid site_id site account acc client clientid
-    client_id customer key apikey api_key token pub publisher partner partnerid campaign advertiser org orgid
+    client_id customer token pub publisher partner partnerid campaign advertiser org orgid
     propertyid property tag tagid container
     """
 )
+#: Keys of programming interfaces, which maps, translations and libraries ask for as well.
+_INTERFACE_KEYS = _words("key apikey api_key appkey")
 #: Data attributes in which vendors' snippets give the account, without "data-" and hyphens.
 _ACCOUNT_ATTRIBUTES = _words(
     """
@@ -113,10 +115,20 @@ _SIGN_IN = _words("login logon signin sso oauth oauth2 auth account accounts ses
 _SIGNED_IN = re.compile(r"remote-?login|auto-?login|is-?(?:connected|logged)|[=_-](?:sso|login|oauth2?)(?=[&_-]|\Z)")
 #: Words of tools that ask for consent.
 _CONSENT = _words("consent consents cmp gdpr ccpa tcf cookieconsent cookiebanner cookielaw usercentrics ccm")
+#: The same in the middle of a word.
+_CONSENT_NAME = re.compile(
+    r"cookie[_-]?(?:banner|consent|notice|bar|law|control|choice|hub|policy|info|manage|script|seal|widget)"
+    r"|consent[_-]?(?:manage|banner|tool)|privacy[_-]?(?:cent|banner|tool)"
+)
 #: Signs of payments and of proofs that the visitor is human: holding these would stop visitors from doing what they
 #: came for.
 _SERVES_VISITOR = re.compile(
     r"pay(?!b|c)|checkout|captcha|wallet|banking|billing|donat|\b3ds|\bcard|fraud|turnstile|challenge"
+)
+#: What visitors come to use, also in the middle of a word. Most of it is a service of another kind than a tracker.
+_HELPS_VISITOR = re.compile(
+    r"chat(?!beat)|booking|reserv|ticket|calendar|helpdesk|weather|recruit|translat|podcast|calculat"
+    r"|appointm|accessib|support|assistan|conversations?-|donat|menu|gallery|size-?guide|locator"
 )
 #: File names of trackers, matched as a whole: products, and descriptions of what such code does.
 _TRACKER_FILE = re.compile(
@@ -143,7 +155,7 @@ _MIXED_NAME = re.compile(
 )
 #: Stems in the names of trackers, also in the middle of a word.
 _STEM = re.compile(
-    r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st]|counter|visitor"
+    r"track|analytic|pixel|advert|ads?serv|pagead|metri[ck]|retarget|beacon|clickst|conver[st](?!er\b)|counter|visitor"
     # Names that end in "ads", except uploads, leads, heads, threads and roads.
     r"|(?<![lhr][oe])(?<!rea)ads(?=\.)"
     # What ads are put into and run by: adSlots, adsWrapper, ad_unit, adManager.
@@ -155,7 +167,7 @@ _STEM = re.compile(
 #: other half.
 _HOST_STEM = re.compile(
     r"track|analyt|lytics|pixel|advert|click|affili|metric|beacon|counter|visit|traffic|rtb|yield|insight|optimi"
-    r"|audience|conver[st]|retarg|target|trk|mkt|marketing|push|bidd|sponsor|moneti|promo|popup|popunder|engage|measure"
+    r"|audience|conver[st](?!er\b)|retarg|target|trk|mkt|marketing|push(?!er)|bidd|sponsor|moneti|promo|popup|popunder|engage|measure"
     r"|attribut|retent|recomm|revenue|personal|visual|webtr|sniff|cashback|coupon|banner"
     r"|(?:count|stats?|leads?|hits?|bid|[sd]sp)(?=[.0-9-])"
     # Names that start with "ad", except address, adobe, admin, advance, adventure, adviser, adult and the like.
@@ -235,9 +247,10 @@ def _one_of(words: frozenset[str], where: str) -> Callable[[StrangeAddress], str
     return found
 
 
-def _any_word(words: frozenset[str]) -> Callable[[StrangeAddress], str]:
-    """Return a function that finds one of ``words`` in the host or the path of an address."""
-    return lambda address: min((address.host_words | address.path_words) & words, default="")
+def _asks_consent(address: StrangeAddress) -> str:
+    """Return the part of an address that is about asking for consent."""
+    word = min((address.host_words | address.path_words) & _CONSENT, default="")
+    return word or _anywhere(_CONSENT_NAME)(address)
 
 
 def _signs_in(address: StrangeAddress) -> str:
@@ -334,10 +347,14 @@ def _library_file(path: str) -> str:
     return name if name.endswith(".js") and _LIBRARY_NAME.search(name, 0, len(name) - 3) else ""
 
 
-def _serves_visitor(address: StrangeAddress) -> str:
-    """Return the part of an address that is about payment or about proving to be human."""
-    match = _SERVES_VISITOR.search(address.host + address.path)
-    return match.group() if match else ""
+def _anywhere(pattern: re.Pattern[str]) -> Callable[[StrangeAddress], str]:
+    """Return a function that finds a pattern in the host or the path of an address."""
+
+    def found(address: StrangeAddress) -> str:
+        match = pattern.search(address.host + address.path)
+        return match.group() if match else ""
+
+    return found
 
 
 SIGNS: tuple[Sign, ...] = (
@@ -352,6 +369,7 @@ SIGNS: tuple[Sign, ...] = (
     Sign("a tag-management word in the path", 2, _one_of(_TAGS, "path_words")),
     Sign("a loader's word in the path", 2, _one_of(_LOADERS, "path_words"), weak=True),
     Sign("an account parameter in the query", 2, _one_of(_ACCOUNT_KEYS, "keys")),
+    Sign("a programming interface's key in the query", 1, _one_of(_INTERFACE_KEYS, "keys"), weak=True),
     Sign("a cache buster in the query", 1, _one_of(_CACHE_BUSTERS, "keys"), weak=True),
     Sign("an account id in the path", 2, _matches(_ACCOUNT_IN_PATH)),
     Sign("a name of mixed letters and digits in the path", 1, _matches(_MIXED_NAME), weak=True),
@@ -364,8 +382,9 @@ SIGNS: tuple[Sign, ...] = (
     Sign("an attribute for an account", 2, _account_attribute, beside=True),
     Sign("an attribute named like the host", 2, _vendors_attribute, beside=True),
     Sign("a sign-in word", -8, _signs_in),
-    Sign("a word of a consent tool", -4, _any_word(_CONSENT)),
-    Sign("a payment or captcha word", -4, _serves_visitor),
+    Sign("a word of a consent tool", -4, _asks_consent),
+    Sign("a payment or captcha word", -4, _anywhere(_SERVES_VISITOR)),
+    Sign("a word of chat, booking, help or the like", -2, _anywhere(_HELPS_VISITOR)),
     Sign("a rented host", -2, _in_host(RENTED)),
     Sign("a library's or application's word in the path", -2, _one_of(_LIBRARY, "path_words")),
     Sign("a file named after a library or an application", -1, lambda address: _library_file(address.path)),

@@ -56,6 +56,9 @@ SUSPECTS = {
     "the vendor's attribute": "<script data-unknown-color=red src=https://cdn.unknown.test/tag.0a1b2c3d.js></script>",
     "a script that is only called so": "<script defer src=https://x.unknown.test/script.js></script>",
     "the same in a folder": "<script defer src=https://x.unknown.test/api/script.js></script>",
+    "chat, with a tracking word": "<script src=https://unknown.test/chat/pixel/x.js?cid=1></script>",
+    "a key, async": "<script async src='https://unknown.test/sdk.js?apikey=12345'></script>",
+    "conversions": "<script src=https://converts.unknown.test/x.js></script>",
     "lazy frame": "<iframe data-src=https://unknown.test/box></iframe>",
 }
 
@@ -114,6 +117,13 @@ LEFT = {
     "cited host": "<script src=https://www.tracker.example.unknown.test/keep.js></script>",
     "cited in a path": "<script src=https://unknown.test/www.tracker.example/keep.js></script>",
     "cited at the end": "<script src=https://nottracker.example/keep.js></script>",
+    "a key for maps": "<script src='https://api.unknown.test/map.js?key=12345'></script>",
+    "a chat with an account": "<script src='https://unknown.test/chat.js?cid=1'></script>",
+    "booking": "<script async src=https://booking.unknown.test/loader.js></script>",
+    "another consent tool": "<script src=https://unknown.test/public/banner/cookiebanner-12345.js></script>",
+    "another consent tool's host": "<script src=https://cookie-script.unknown.test/s/12345.js></script>",
+    "a currency converter": "<script src=https://converter.unknown.test/x.js></script>",
+    "messages by a pusher": "<script async src=https://js.pusher.test/8/x.js></script>",
     "uploads": "<script src=https://uploads.unknown.test/parts.js></script>",
 }
 
@@ -248,6 +258,7 @@ def test_every_sign_can_be_found() -> None:
             ("widget.vendor.io", "/a1b2c3d4?shop=a.shops.example"),
             ("cmp.vendor.example", "/c/shop.example.js"),
             ("counts.example", "/s/script.js"),
+            ("chat.example", "/x.js?apikey=1"),
         ]
     ]
     assert [sign.says for sign in SIGNS if not any(map(sign.found, addresses))] == []
