@@ -10,16 +10,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ssl
-import sys
 import time
 from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import iscoroutinefunction
-from pathlib import Path
 from threading import Thread
 from typing import Any
 from typing import Protocol
@@ -27,17 +24,14 @@ from urllib.parse import SplitResult
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
-from consent_mw.errors import ConsentError
+from consent_mw.audit.loading import NoTarget
+from consent_mw.audit.loading import load_app
 
-__all__ = ["AppTarget", "Bounds", "Response", "AuditTarget", "UrlTarget", "is_asgi", "load_app", "open_target"]
+__all__ = ["AppTarget", "Bounds", "Response", "AuditTarget", "UrlTarget", "is_asgi", "open_target"]
 
 #: The origin of an application in this process; https, because choices are only stored over https.
 APP_ORIGIN = "https://localhost"
 _PIECE = 65_536
-
-
-class NoTarget(ConsentError):
-    """The target cannot be found; the message says why, and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,33 +366,6 @@ class _Got:
 def is_asgi(app: Any) -> bool:
     """Return whether an application is an ASGI application."""
     return iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004 -- of its class
-
-
-def load_app(name: str) -> Any:
-    """
-    Return the application that ``module:attribute`` names; ``module:make()`` calls a function without arguments.
-
-    Raises:
-        NoTarget: it does not exist.
-    """
-    module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise NoTarget(f"{name}: {error}. Write module:attribute, and run this in the application's folder.") from None
-    try:
-        for part in attribute.removesuffix("()").split("."):
-            found = getattr(found, part)
-    except AttributeError as error:
-        raise NoTarget(f"{name}: {error}. Write module:attribute, as for gunicorn or uvicorn.") from None
-    if attribute.endswith("()"):
-        found = found()
-    if not callable(found):
-        raise NoTarget(f"{name} is {type(found).__name__}, which is not a WSGI or ASGI application.")
-    return found
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from consent_mw import config
+from consent_mw.audit.loading import NoTarget
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.audit.passes import Limits
@@ -20,9 +21,7 @@ from consent_mw.audit.passes import walk
 from consent_mw.audit.routes import every_route
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import Bounds
-from consent_mw.audit.targets import NoTarget
 from consent_mw.audit.targets import UrlTarget
-from consent_mw.audit.targets import load_app
 from consent_mw.audit.targets import open_target
 from demo_site.servers import serve_near
 
@@ -233,9 +232,3 @@ def test_a_closed_port_is_named_in_words() -> None:
         taken.bind(("127.0.0.1", 0))  # nobody listens
         target = UrlTarget(f"http://127.0.0.1:{taken.getsockname()[1]}/", Bounds())
         assert target.ask("/", {}).problem == "no answer: Connection refused"
-
-
-def test_an_application_is_imported_by_its_name() -> None:
-    """A name in a module, or a function that makes one."""
-    assert load_app("tests.audit.test_targets:streaming") is not None
-    assert load_app("tests.audit.sites:clean()").url_map is not None
