@@ -123,7 +123,7 @@ def _text(report: AuditReport) -> str:
         lines += ["", head + (f" [accepted: {finding.accepted}]" if finding.accepted else "")]
         lines.append(f"  {KINDS[finding.kind].meaning}  (id {finding.id})")
         if finding.passes:
-            lines.append(f"  Seen {', '.join(finding.passes)}; {finding.count:,} times.")
+            lines.append(f"  Seen {', '.join(finding.passes)}; {_times(finding.count)}.")
         for place in finding.places[:_NAMED]:
             lines.append(f"  {_place(place)}{f'  {place.markup}' if place.markup else ''}")
         if not finding.accepted:
@@ -407,7 +407,7 @@ def _html_finding(finding: AuditFinding) -> str:
         f"<li>{' '.join(f'<code>{escape(text)}</code>' for text in (_place(place), place.markup) if text)}</li>"
         for place in finding.places
     )
-    seen = f'<p class="soft">Seen {escape(", ".join(finding.passes))}; {finding.count:,} times.</p>' if places else ""
+    seen = f'<p class="soft">Seen {escape(", ".join(finding.passes))}; {_times(finding.count)}.</p>' if places else ""
     evidence = f"<details><summary>Where</summary><ul>{places}</ul></details>" if places else ""
     accepted = f'<p class="soft">Accepted: {escape(finding.accepted)}</p>' if finding.accepted else ""
     paste = f'<pre tabindex="0" aria-label="Lines to paste"><code>{escape(pasted)}</code></pre>' if pasted else ""
@@ -417,3 +417,8 @@ def _html_finding(finding: AuditFinding) -> str:
         f"<p>{escape(KINDS[finding.kind].meaning)}</p>{seen}{accepted}{evidence}<p>{escape(advice)}</p>{paste}"
         f'<p class="soft">id {finding.id}</p></article>\n'
     )
+
+
+def _times(count: int) -> str:
+    """Return how often something was seen."""
+    return "once" if count == 1 else f"{count:,} times"
