@@ -7,6 +7,7 @@ The pages are a WSGI application (:mod:`consent_mw.web.app`); other edges pass i
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -38,6 +39,8 @@ MOST_INPUT = 65_536
 #: Held while a Flask application is created, for any site of the process. Flask compiles its routes with :mod:`ast`,
 #: and CPython 3.11 counts the recursion depth per process, so two threads at once may fail with a SystemError.
 _MAKING = Lock()
+
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 #: Status, headers and body of one of our pages.
 Answer = tuple[int, Headers, bytes]
@@ -84,6 +87,8 @@ class MountedPages:
         inner["SCRIPT_NAME"] = under(said.prefix, environ.get("SCRIPT_NAME", "")) + self._mount
         path = environ.get("PATH_INFO", "")
         inner["PATH_INFO"] = "/gpc.json" if path == GPC_PATH else path[len(self._mount) :] or "/"
+        # A query may contain any bytes, but Werkzeug only decodes UTF-8, and what is percent-encoded.
+        inner["QUERY_STRING"] = _NOT_ASCII.sub(lambda found: f"%{ord(found[0]):02X}", environ.get("QUERY_STRING", ""))
         return self._app(inner, start_response)
 
     def whole(self, head: RequestHead, variables: Mapping[str, object], body: bytes) -> Answer:
@@ -97,7 +102,7 @@ class MountedPages:
         environ: WSGIEnvironment = {
             **variables,
             "REQUEST_METHOD": head.method,
-            "PATH_INFO": head.path.encode().decode("latin-1"),
+            "PATH_INFO": head.path.encode("utf-8", "replace").decode("latin-1"),
             "QUERY_STRING": head.query,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": head.scheme,

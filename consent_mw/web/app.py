@@ -105,6 +105,8 @@ def create_app(context: WebContext) -> Flask:
     app = Flask("consent_mw.web", static_folder=None, template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = FORM_LIMIT
     app.config["PROPAGATE_EXCEPTIONS"] = False
+    # Otherwise two slashes are answered with a redirect to whatever host the request names.
+    app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["linked"] = linked

@@ -55,3 +55,19 @@ def test_the_pages_of_several_sites_are_made_at_once(switching: None, tmp_path: 
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert list(pool.map(first_page, sites)) == [200] * SITES
+
+
+@pytest.mark.parametrize("query", [b"\xff", b"back=\xed\xa0\x80", b"lang=d\xe9&\0"], ids=repr)
+def test_a_query_may_contain_any_bytes(query: bytes, tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are read as if they had been percent-encoded."""
+    site = Client(ConsentMiddleware(Response(""), {"site": {"records": f"sqlite:///{tmp_path / 'c.db'}"}}))
+    for path in ("/_cmw/", "/_cmw/nothing", "/_cmw/state"):
+        answer = site.get(path, environ_overrides={"QUERY_STRING": query.decode("latin-1")})
+        assert answer.status_code == (404 if path.endswith("nothing") else 200)
+
+
+def test_no_answer_leads_to_the_host_that_a_request_names(tmp_path: Path) -> None:
+    """Two slashes in a path are no reason for a redirect, which would name the host in the request."""
+    site = Client(ConsentMiddleware(Response(""), {"site": {"records": f"sqlite:///{tmp_path / 'c.db'}"}}))
+    answer = site.get("/_cmw/placeholder//youtube", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)
