@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
+from unittest import mock
 from xml.etree import ElementTree  # noqa: S405 -- builds trees here, parses nothing
 
 import html5lib
@@ -23,6 +24,9 @@ from hypothesis import strategies as st
 
 from consent_mw.errors import RefusedMarkup
 from consent_mw.html.rewriter import Rewriter
+from consent_mw.html.scanner.reading import Reading
+from consent_mw.html.tokens import BEFORE_BODY
+from consent_mw.html.tokens import NO_TAGS
 from tests.html.parsers import leaks
 from tests.html.rewriting import holder
 from tests.html.rewriting import run
@@ -171,3 +175,39 @@ def test_a_rewriter_is_dead_after_the_end() -> None:
     rewriter.finish()
     with pytest.raises(DeadRewriter):
         rewriter.feed(b"x")
+
+
+#: Tags whose fast path depends on their attributes.
+ATTRIBUTES = [
+    *(b" data-bg=", b" data-src=", b" srcset=", b" style=", b" onclick=", b" onerror=", b" class=", b" src="),
+    *(b" fill=", b" background=", b" data-lazy-srcset=", b" ping=", b" data-cmw-src=", b" data-consent="),
+]
+VALUES = [
+    *(b"'/a.png'", b"'//tracker.example/1'", b"http:tracker.example", b"'\\\\tracker.example'"),
+    *(b"'/\t/tracker.example'", b'"url(//tracker.example/1)"', b'"url(\\2f/tracker.example)"', b"'lazyload'"),
+    *(b'"fetch(`http:tracker.example`)"', b'"&#47;/tracker.example"', b"'/own/track.php?1'", b"'color:red'"),
+    *(b"necessary", b'"a 1x,//tracker.example 2x"'),
+]
+TAGS = [b"<div", b"<img", b"<a", b"<td", b"<source", b"<input type=image", b"<svg", b"<path", b"<use", b"<track-widget"]
+tags = st.builds(
+    lambda tag, pairs: tag + b"".join(pairs) + b">",
+    st.sampled_from(TAGS),
+    st.lists(st.builds(bytes.__add__, st.sampled_from(ATTRIBUTES), st.sampled_from(VALUES)), max_size=4),
+)
+mixed = st.lists(tags | st.sampled_from(PIECES), min_size=1, max_size=10).map(b"".join)
+
+
+def stopping_at_every_tag(reading: Reading, position: int, *, waiting: bool) -> int:
+    """Pass over what is no tag only."""
+    return (BEFORE_BODY if waiting else NO_TAGS).match(reading.cursor.buffer, position).end()  # type: ignore[union-attr]
+
+
+@settings(max_examples=150)
+@given(mixed)
+@example(b"<div data-bg=http:tracker.example>")
+@example(b"<div class=lazyload data-src='/\t/tracker.example/x'>")
+def test_the_fast_path_gives_what_judging_every_tag_gives(page: bytes) -> None:
+    """What the scanner passes over without a look is what would have stayed as it is."""
+    fast = outcome(page, (), remove=False)
+    with mock.patch.object(Reading, "_pass", stopping_at_every_tag):
+        assert outcome(page, (), remove=False) == fast
