@@ -585,9 +585,17 @@ static inline int is_hidden(uint8_t byte)
     return byte < ' ' ? byte != '\t' && byte != '\n' && byte != '\r' : byte > '~' || byte == '\\' || byte == '&';
 }
 
-/* Return whether a host may start at `at`, after a quote: letters, digits and hyphens before a dot. */
+/* Return whether a host or a scheme may start at `at`, after a quote: syntax._NO_HOST. */
 static int may_be_host(Ptr at, Ptr end)
 {
+    Ptr word = at;
+    while (word < end && (*word == ' ' || *word == '\t' || *word == '\n' || *word == '\r'))
+        word++;
+    Ptr after = word;
+    while (after < end && (IS(*after, LETTER | DIGIT) || *after == '_'))
+        after++;
+    if (after > word && after < end && *after == ':')
+        return 1;
     if (at < end && *at == '.')
         at++;
     Ptr begin = at;

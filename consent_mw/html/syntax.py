@@ -43,20 +43,21 @@ _NAME_ENDS = r"(?=[ \t\n\r\f=/>])"
 _IS = r"[ \t\n\r\f]*+=[ \t\n\r\f]*+"
 
 #: Code of an event handler that certainly contains no address: no escape, no character reference, no byte whose meaning
-#: depends on the charset, no "//", and no quote followed by the start of a host.
-_NO_HOST = r"(?!\.?+[a-z0-9-]++\.)"
+#: depends on the charset, no "//", and no quote followed by the start of a host, or by a scheme.
+_NO_HOST = r"(?!\.?+[a-z0-9-]++\.|%s[a-zA-Z0-9_]++:)"
 _HANDLED = r"(?:[%s]++|/(?!/)|[%s]" + _NO_HOST + "|(?!))*+"
+_SPACE = r"[\t\n\r ]*+"
 #: Handlers that may contain an address; the holder looks only for addresses in them (CodeMatcher.handler).
 _HANDLER = (
     grammar.either_case("on")
     + r"[a-zA-Z][^ \t\n\r\f/>=]*+"
     + _IS
     + r"(?:\""
-    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", "'`")
+    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", "'`", _SPACE)
     + r"[^\"]|'"
-    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", '"`')
+    + _HANDLED % (r"\t\n\r !#-%(-.0-\[\]-_a-~", '"`', _SPACE)
     + r"[^']|(?![\"'])"
-    + _HANDLED % (r"!#-%(-.0-=?-\[\]-_a-~", "\"'`")
+    + _HANDLED % (r"!#-%(-.0-=?-\[\]-_a-~", "\"'`", "")
     + r"[^ \t\n\r\f>])"
 )
 #: The start of a style attribute that matters: a function, an escape or a character reference, or a string with a colon

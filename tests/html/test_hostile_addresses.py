@@ -89,6 +89,8 @@ ODDLY_SLASHED = {
     "such a frame, with a reference": "<iframe data-any='&#104;ttp:tracker.example'></iframe>",
     "such a frame, with backslashes": r"<iframe data-any='\\tracker.example'></iframe>",
     "a handler without slashes": "<img src=/x onerror=\"this.src='http:tracker.example?x=1'\">",
+    "a handler of any element": "<p onmouseover=\"fetch(' https:tracker.example/')\">",
+    "a handler without quotes": "<p onmouseover=fetch('https:tracker.example')>",
     "a handler with a port": "<body onload=\"fetch('http:tracker.example:80')\">",
     "a handler with a user": "<body onload=\"fetch('Https:/a:b@tracker.example/')\">",
     "a handler with backslashes": r"<body onload='fetch(`\\\\tracker.example`)'>",
