@@ -14,6 +14,8 @@ from consent_mw.core.model import Site
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.escaping import linked
 from consent_mw.notice.wording import localised
+from consent_mw.notice.wording import service_name
+from consent_mw.notice.wording import service_vendor
 
 __all__ = ["control_icon", "dismissal", "link_items", "logo", "service_names", "sheets", "text_with_links"]
 
@@ -70,15 +72,16 @@ def dismissal(site: Site, hidden: str, say: Mapping[str, str]) -> str:
     )
 
 
-def service_names(site: Site, purpose: Purpose) -> str:
+def service_names(site: Site, purpose: Purpose, lang: str) -> str:
     """Return the names of a purpose's services, each with its provider unless the name contains it."""
     if not site.show_services:
         return ""
-    names = (
-        service.name + (f" ({service.vendor})" if service.vendor and service.vendor not in service.name else "")
+    named = (
+        (service_name(service, lang, site), service_vendor(service, lang, site))
         for service in site.optional
         if purpose.id in service.purposes
     )
+    names = (name + (f" ({vendor})" if vendor and vendor not in name else "") for name, vendor in named)
     items = "".join(f"<li>{escape(name)}</li>" for name in names)
     return f'<ul class="cmw-each" role="list">{items}</ul>' if items else ""
 

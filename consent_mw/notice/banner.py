@@ -465,7 +465,7 @@ class Notice:
             f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}0"/>'
             f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, self.site))}</strong>'
             f'<span class="cmw-note" id="cmw-{number}0">{note}</span>'
-            f"</span></label>{additions.service_names(self.site, purpose)}</li>"
+            f"</span></label>{additions.service_names(self.site, purpose, lang)}</li>"
         )
 
     @staticmethod

@@ -18,6 +18,7 @@ from consent_mw.notice.escaping import escape
 from consent_mw.notice.page_facts import FirstPage
 from consent_mw.notice.wording import fill
 from consent_mw.notice.wording import listed
+from consent_mw.notice.wording import service_name
 from consent_mw.notice.wording import wording
 
 __all__ = ["panel"]
@@ -56,7 +57,8 @@ def panel(
     if not known:
         return b""
     say = wording(page.lang)
-    title = fill(say["placeholder.title"], name=listed(say, [service.name for service in known]))
+    shown = listed(say, [service_name(service, page.lang) for service in known], page.lang)
+    title = fill(say["placeholder.title"], name=shown)
     names = ",".join(service.id for service in known)
     high = min(max(height or _HEIGHTS.get(known[0].kind, _LIKELY), _LEAST), _MOST)
     # A lazy frame far down the page would not move before it comes into view.

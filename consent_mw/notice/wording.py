@@ -15,6 +15,8 @@ from functools import cache
 from types import MappingProxyType
 
 from consent_mw.core.days import calendar
+from consent_mw.core.model import OWN_MARKS
+from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
@@ -121,23 +123,61 @@ def wording(lang: str, site: Site | None = None) -> Mapping[str, str]:
     return MappingProxyType({**built_in, **({} if tag else _locale(lang)), **own})
 
 
-def service_description(service: Service, lang: str) -> tuple[str, str]:
+def service_name(service: Service, lang: str, site: Site | None = None) -> str:
+    """Return the name of the service for visitors."""
+    return _of_the_catalogue(service, "", service.name, lang, site)
+
+
+def service_vendor(service: Service, lang: str, site: Site | None = None) -> str:
+    """Return the provider of the service for visitors, or an empty string."""
+    return _of_the_catalogue(service, ".vendor", service.vendor, lang, site)
+
+
+def service_description(service: Service, lang: str, site: Site | None = None) -> tuple[str, str]:
     """
     Return the description of a service, and the language of that text if it is not ``lang``, else an empty string.
 
     The owner's or the catalogue's description is preferred if it is in the language. Otherwise the description of the
     service's kind is used, which every built-in language has, or else the description in another language.
     """
+    tag = nearest(lang, texts())
     if nearest(lang, service.description):
         return localised(service.description, lang), ""
-    tag = nearest(lang, texts()) if service.kind else None
     if tag and (of_kind := texts().kinds(tag).get(service.kind)):
         return of_kind, ""
     if not service.description:
         return "", ""
-    return localised(service.description, lang), nearest(FALLBACK_LANGUAGE, service.description) or next(
-        iter(service.description)
-    )
+    found = localised(service.description, lang)
+    translated = _of_the_catalogue(service, ".description", found, lang, site)
+    if tag and translated != found:
+        return translated, ""
+    return found, nearest(FALLBACK_LANGUAGE, service.description) or next(iter(service.description))
+
+
+def _of_the_catalogue(service: Service, part: str, text: str, lang: str, site: Site | None) -> str:
+    """
+    Return a text about a service in the language if it is the catalogue's own; else the text as it is.
+
+    The catalogue has services that stand for no company: third parties without a name, and the site's own code, by
+    purpose. Their texts are words, not names, so they are translated unless the owner has written others.
+
+    Args:
+        service: The service.
+        part: Which text: empty for the name, ``.vendor`` or ``.description``.
+        text: The text.
+        lang: The language.
+        site: The site, whose own texts take precedence.
+    """
+    purpose = service.id.removeprefix(OWN_MARKS)
+    is_own = purpose != service.id
+    if not (is_own or service.id == UNKNOWN_SERVICE):
+        return text
+    key = f"service.{'own' if is_own else 'unknown'}{part}"
+    english = texts().own(FALLBACK_LANGUAGE)
+    if text != fill(english[key], purpose=english.get(f"purpose.{purpose}.label", "")):
+        return text
+    label = purpose_label(Purpose(purpose), lang, site) if is_own else ""
+    return fill(wording(lang, site)[key], purpose=label)
 
 
 def language_name(lang: str) -> str:
@@ -202,9 +242,19 @@ def counted(say: Mapping[str, str], key: str, number: int) -> str:
     return fill(text, count=numeral(say, number))
 
 
-def listed(say: Mapping[str, str], items: Iterable[str]) -> str:
-    """Join the items as in a sentence: ``a, b and c``."""
-    parts: Sequence[str] = list(items)
+def isolated(lang: str, text: str) -> str:
+    """
+    Return a name for a sentence of the language, so that its letters do not turn the order of what is around it.
+
+    In a language from right to left, two Latin names with a comma between them would be read from left to right. Each
+    is put between the characters FSI and PDI (Unicode Standard Annex 9, section 2.4), which work in attributes, too.
+    """
+    return f"\u2068{text}\u2069" if text and direction(lang) == "rtl" else text
+
+
+def listed(say: Mapping[str, str], items: Iterable[str], lang: str = "") -> str:
+    """Join the items as in a sentence: ``a, b and c``; each keeps its direction in a language from right to left."""
+    parts: Sequence[str] = [isolated(lang, item) for item in items]
     if len(parts) < 3:
         return _pair(say["list.two"], *parts) if len(parts) == 2 else "".join(parts)
     # Unicode Technical Standard 35, part 2, section 11. Start at the end, since in most languages only that pattern

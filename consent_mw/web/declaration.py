@@ -48,6 +48,7 @@ from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import localised
 from consent_mw.notice.wording import service_description
+from consent_mw.notice.wording import service_name
 from consent_mw.web.context import WebContext
 from consent_mw.web.values import Fact
 from consent_mw.web.values import Pages
@@ -160,7 +161,7 @@ class Declaration:
                     id=service.id,
                     name=service.name,
                     description=service.description,
-                    lang=service_description(self.site.by_id[service.id], self._pages.lang)[1],
+                    lang=service_description(self.site.by_id[service.id], self._pages.lang, self.site)[1],
                     facts=tuple(self._facts(self.site.by_id[service.id], service.facts, several=len(bases) > 1)),
                     also=service.also,
                     manager=self.site.by_id[service.id].manager,
@@ -218,7 +219,7 @@ class Declaration:
         found: dict[str, list[str]] = {}
         for service in self.site.optional:
             if href(service.opt_out):
-                found.setdefault(href(service.opt_out), []).append(service.name)
+                found.setdefault(href(service.opt_out), []).append(service_name(service, self._pages.lang, self.site))
         return tuple(Fact("", self._pages.join(names), address) for address, names in found.items())
 
     def changes(self) -> tuple[Changed, ...]:

@@ -29,11 +29,14 @@ from consent_mw.notice.wording import counted
 from consent_mw.notice.wording import dated
 from consent_mw.notice.wording import direction
 from consent_mw.notice.wording import fill
+from consent_mw.notice.wording import isolated
 from consent_mw.notice.wording import listed
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import service_description
+from consent_mw.notice.wording import service_name
+from consent_mw.notice.wording import service_vendor
 from consent_mw.notice.wording import wording
 from consent_mw.web.form import granted_optional
 from consent_mw.web.form import users_of
@@ -171,7 +174,7 @@ class Pages:
     def _summary(self) -> str:
         on = [label for id, label in self._labels.items() if id in self.decision.purposes]
         on += [
-            service.name
+            self._name(service)
             for service in self.site.optional
             if service.id in self._granted and not self._through_purposes(service)
         ]
@@ -197,7 +200,7 @@ class Pages:
 
     def service_names(self, ids: Iterable[str]) -> str:
         """Return the names of services; the id of a service that the site no longer declares."""
-        names = [self.site.by_id[id].name if id in self.site.by_id else id for id in ids]
+        names = [self._name(self.site.by_id[id]) if id in self.site.by_id else id for id in ids]
         return self.join(sorted(names, key=str.casefold))
 
     def counting(self) -> CountingView | None:
@@ -226,7 +229,7 @@ class Pages:
                     all=self.fill("page.all", count=self.number(len(using))),
                     checked=purpose.id in self.decision.purposes,
                     services=tuple(self._service(service, purpose) for service in own),
-                    shared=self.join(service.name for service in using if service not in own),
+                    shared=self.join(self._name(service) for service in using if service not in own),
                 )
             )
         return tuple(views)
@@ -245,6 +248,12 @@ class Pages:
             shared="",
         )
 
+    def _codes(self, names: Iterable[str]) -> str:
+        return ", ".join(isolated(self.lang, name) for name in names)
+
+    def _name(self, service: Service) -> str:
+        return service_name(service, self.lang, self.site)
+
     def _through_purposes(self, service: Service) -> bool:
         return service.runs_for(self.decision.purposes)
 
@@ -252,9 +261,9 @@ class Pages:
         runs = service.id in self._granted
         return ServiceView(
             id=service.id,
-            name=service.name,
-            vendor=service.vendor,
-            description=service_description(service, self.lang)[0],
+            name=self._name(service),
+            vendor=service_vendor(service, self.lang, self.site),
+            description=service_description(service, self.lang, self.site)[0],
             facts=tuple(self._facts(service)),
             also=self.join(self._labels.get(id, id) for id in service.purposes if id != purpose.id),
             checked=runs and not self._through_purposes(service),
@@ -275,11 +284,11 @@ class Pages:
     def _facts(self, service: Service) -> Iterable[Fact]:
         say = self.say
         if service.vendor:
-            yield Fact(say["page.vendor"], service.vendor)
+            yield Fact(say["page.vendor"], service_vendor(service, self.lang, self.site))
         if service.cookies:
-            yield Fact(say["page.cookies"], ", ".join(service.cookies))
+            yield Fact(say["page.cookies"], self._codes(service.cookies))
         if service.storage:
-            yield Fact(say["page.storage"], ", ".join(service.storage))
+            yield Fact(say["page.storage"], self._codes(service.storage))
         if service.country:
             yield Fact(say["page.country"], self.country(service.country))
         if service.safeguard:
@@ -327,11 +336,12 @@ class Pages:
             return PlaceholderView(self.say["placeholder.unknown"], self.say["placeholder.undeclared"])
         services = [service for service in known if service is not None]
         labels = [label for id, label in self._labels.items() if id in marked]
-        name = self.join([service.name for service in services] + labels)
+        name = self.join([self._name(service) for service in services] + labels)
         title = self.fill("placeholder.title", name=name)
         if not all(service in self.site.optional for service in services):
             return PlaceholderView(title, self.say["placeholder.undeclared"])
-        vendor = self.join(dict.fromkeys(service.vendor or service.name for service in services))
+        vendors = (service_vendor(service, self.lang, self.site) or self._name(service) for service in services)
+        vendor = self.join(dict.fromkeys(vendors))
         now = self._granted | {service.id for service in services}
         kept = self.decision.purposes & self._labels.keys() | marked
         return PlaceholderView(
@@ -357,7 +367,7 @@ class Pages:
 
     def join(self, items: Iterable[str]) -> str:
         """Return items as a list in a sentence: ``a, b and c``."""
-        return listed(self.say, items)
+        return listed(self.say, items, self.lang)
 
 
 def href(text: str) -> str:

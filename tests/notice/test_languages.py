@@ -10,15 +10,19 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from babel import Locale
 
 from consent_mw import catalogue
+from consent_mw import config
 from consent_mw.catalogue import KINDS
+from consent_mw.catalogue import PURPOSES
 from consent_mw.catalogue.strangers import SUSPECT
 from consent_mw.catalogue.strangers import WithStrangers
+from consent_mw.core.model import OWN_MARKS
 from consent_mw.core.model import UNKNOWN_SERVICE
 from consent_mw.html.suspects import stranger_id
 from consent_mw.notice import wording
@@ -251,6 +255,31 @@ def test_a_suspect_is_described_in_the_language_of_the_visitor(tag: str, id_: st
     """Visitors read what a suspect is in their own language."""
     service = WithStrangers(catalogue.load())[id_]
     assert wording.service_description(service, tag)[1] == ""
+
+
+@pytest.mark.parametrize("tag", sorted(set(LANGUAGES) - {"en"}))
+def test_services_that_stand_for_no_company_are_named_in_the_language_of_the_visitor(tag: str) -> None:
+    """Third parties without a name and the site's own code are words, not names: each is translated, and told apart."""
+    known = catalogue.load()
+    marks = {OWN_MARKS + purpose for purpose in PURPOSES}
+    found = [known[id_] for id_ in known if id_ == UNKNOWN_SERVICE or id_ in marks]
+    names = [wording.service_name(service, tag) for service in found]
+    english = {text for service in found for text in (service.name, service.vendor, *service.description.values())}
+    shown = {*names, *(wording.service_vendor(service, tag) for service in found)}
+    shown |= {wording.service_description(service, tag)[0] for service in found}
+    assert (shown & english, len(set(names)), len(found)) == (set(), 5, 5)
+
+
+def test_the_owners_words_for_them_are_kept() -> None:
+    """A name, a provider or a description that the owner wrote is shown as it is; the others are translated."""
+    plain = catalogue.load()[UNKNOWN_SERVICE]
+    service = replace(plain, name="Partner", description={"en": "Our partners."})
+    assert wording.service_name(service, "de") == "Partner"
+    assert wording.service_vendor(service, "de") == "Dritte, die die Website nicht genannt hat"
+    assert wording.service_description(service, "de") == ("Our partners.", "en")
+    own = catalogue.load()["site-analytics"]
+    site = config.load({"texts": {"de": {"service.own": "Eigenes: {purpose}", "purpose.analytics.label": "Zahlen"}}})
+    assert wording.service_name(own, "de", site) == "Eigenes: Zahlen"
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
