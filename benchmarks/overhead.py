@@ -85,9 +85,10 @@ class Server:
             return response, response.read()
 
     def get(self, path: str, cookie: str) -> tuple[float, bytes]:
-        """Return how long a page took, in milliseconds, and the page."""
+        """Return how long a page took, in milliseconds, and the page with the notice, as a browser asks for it."""
+        headers = {"Accept": "text/html", **({"Cookie": cookie} if cookie else {})}
         begin = time.perf_counter()
-        response, body = self.request("GET", path, {"Cookie": cookie, "Accept": "text/html"} if cookie else {})
+        response, body = self.request("GET", path, headers)
         taken = (time.perf_counter() - begin) * 1000
         assert response.status == 200, f"{path}: {response.status} {body[:500]!r}"
         return taken, body

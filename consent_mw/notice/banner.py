@@ -40,6 +40,7 @@ from consent_mw.notice.theme import position_of
 from consent_mw.notice.theme import sheets_of
 from consent_mw.notice.vendor_signals import SignalCode
 from consent_mw.notice.wording import direction
+from consent_mw.notice.wording import isolated
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import offered_languages
 from consent_mw.notice.wording import purpose_description
@@ -430,7 +431,8 @@ class Notice:
 
     def _about(self, say: Mapping[str, str], lang: str) -> str:
         """Return the controller, and the link to the full information."""
-        controller = escape(say["banner.responsible"].replace("{controller}", self.site.controller or self.site.name))
+        name = isolated(lang, self.site.controller or self.site.name)
+        controller = escape(say["banner.responsible"].replace("{controller}", name))
         number = len(self.site.optional)
         services = (
             say["banner.services"].replace("{count}", numeral(say, number)) if number > 1 else say["page.details"]

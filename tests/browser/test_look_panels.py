@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from itertools import product
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 ICON = (64, 64)
 SMALL = ((88, 31), (120, 120), (160, 90), (200, 60), (300, 80))
+#: Sizes in which the title and the buttons leave little or no room for the explanation.
+NARROW = ((64, 240), (120, 240), (200, 113), (240, 200), (256, 192), (320, 240), (336, 280), (468, 60))
 WIDE = ((320, 180), (512, 90), (728, 90), (560, 315), (300, 600), (1200, 160))
 LANGUAGES = ("en", "de", "fr", "ar", "el", "ja", "th")
 SERVICES = ("youtube", "google-maps")
 
-#: Returns what is wrong with the panel: the buttons and the title that are seen, and are cut or covered.
+#: Returns what is wrong with the panel: buttons that are cut or covered, and lines of which a part is seen.
 PROBLEMS = """() => {
   const found = [], seen = one => one.getClientRects().length > 0;
   if (document.documentElement.scrollWidth > innerWidth) found.push('scrolls sideways');
@@ -42,6 +45,18 @@ PROBLEMS = """() => {
       found.push('button covered: ' + one.textContent);
     }
     if (box.height < 24 || box.width < 24) found.push('button small: ' + one.textContent);
+  });
+  document.querySelectorAll('h1, p').forEach(one => {
+    const range = document.createRange(), box = (one.closest('.whole') || document.body).getBoundingClientRect();
+    range.selectNodeContents(one);
+    // What is only for screen readers is a pixel wide.
+    if (box.width < 2 || one.offsetWidth < 2) return;
+    const bottom = Math.min(box.bottom, innerHeight);
+    for (const line of range.getClientRects()) {
+      const high = Math.min(line.bottom, bottom) - Math.max(line.top, 0);
+      const seen = line.left < Math.min(box.right, innerWidth) - 1 && line.right > Math.max(box.left, 0) + 1;
+      if (seen && high > 3 && high < line.height - 3) found.push('line cut: ' + one.textContent);
+    }
   });
   return found;
 }"""
@@ -69,14 +84,14 @@ def panel(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     app.engine.close()
 
 
-def test_its_buttons_are_inside_at_every_size(panel: Page) -> None:
-    """No button that is seen is cut or covered, and no panel scrolls sideways, in languages with long words too."""
+def test_nothing_is_cut_at_any_size(panel: Page) -> None:
+    """No button is cut or covered, each line is seen whole or not at all, and nothing scrolls sideways."""
     wrong = {}
     for lang, service in product(LANGUAGES, SERVICES):
         panel.set_extra_http_headers({"Accept-Language": lang})
         panel.goto(f"/_cmw/placeholder/{service}")
         expect(panel.locator("html")).to_have_attribute("lang", lang)
-        for width, height in (ICON, *SMALL, *WIDE):
+        for width, height in (ICON, *SMALL, *NARROW, *WIDE):
             panel.set_viewport_size({"width": width, "height": height})
             if found := panel.evaluate(PROBLEMS):
                 wrong[f"{service} {lang} {width}x{height}"] = found
@@ -99,5 +114,5 @@ def test_an_icon_says_what_it_does(panel: Page) -> None:
     panel.goto("/_cmw/placeholder/youtube")
     panel.set_viewport_size({"width": ICON[0], "height": ICON[1]})
     button = panel.get_by_role("button", name="Load this once")
-    expect(button).to_have_attribute("title", "YouTube: switched off")
+    expect(button).to_have_attribute("title", re.compile("^YouTube: switched off\nTo show this content"))
     assert button.evaluate("one => one.offsetWidth > innerWidth * .8")

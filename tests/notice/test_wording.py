@@ -36,6 +36,13 @@ def test_lists_are_those_of_babel(tag: str, items: list[str]) -> None:
     assert wording.listed(said(tag), items) == format_list(items, locale=LOCALES[tag])
 
 
+@pytest.mark.parametrize(("tag", "around"), [("ar", "\u2068{}\u2069"), ("he", "\u2068{}\u2069"), ("de", "{}")])
+def test_names_in_a_list_keep_their_direction(tag: str, around: str) -> None:
+    """Two Latin names with a comma between them do not turn the order of a list from right to left."""
+    names = [around.format(name) for name in ("Hotjar", "Matomo", "Clarity")]
+    assert wording.listed(said(tag), ["Hotjar", "Matomo", "Clarity"], tag) == wording.listed(said(tag), names)
+
+
 @given(st.lists(st.text(), max_size=6))
 def test_what_items_say_is_not_read(items: list[str]) -> None:
     """Names with braces in them are listed as they are."""
