@@ -294,7 +294,7 @@ class Notice:
             ],
             "services": [
                 {name: getattr(service, name) for name in _SERVICE_FACTS}
-                | {"description": {lang: service_description(service, lang)[0] for lang in self.languages}}
+                | {"description": {lang: service_description(service, lang, site)[0] for lang in self.languages}}
                 | ({"manager": True} if service.manager else {})
                 for service in site.services
             ],

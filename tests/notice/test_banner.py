@@ -91,6 +91,12 @@ def test_nothing_is_ticked_beforehand() -> None:
     assert [box for box in boxes if box.has_attr("checked")] == []
 
 
+def test_the_name_of_the_responsible_party_keeps_its_direction() -> None:
+    """The full stop of a Latin name does not move to its front in a language from right to left."""
+    site = replace(SITE, controller="Portrait Shop Inc.", languages=("ar",))
+    assert "\u2068Portrait Shop Inc.\u2069" in banner(site=site, lang="ar").get_text()
+
+
 def test_enter_in_a_box_saves_the_boxes() -> None:
     """The first submit button of the form, which the Enter key presses, is the one that saves what is ticked."""
     assert [button["value"] for button in banner().select("button")] == ["save", "reject-all", "accept-all"]
