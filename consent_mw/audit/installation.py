@@ -33,6 +33,7 @@ from consent_mw.proof.retention import TOLERANCE
 from consent_mw.proof.retention import clock_difference
 from consent_mw.records import Records
 from consent_mw.records import open_records
+from consent_mw.records.replica import ReplicaReads
 from consent_mw.records.spool import SpooledRecords
 
 __all__ = ["Advice", "about_keys", "about_layers", "about_records", "about_settings", "in_order"]
@@ -177,7 +178,7 @@ def about_records(site: Site, now: float) -> Iterator[Advice]:
         with closing(open_records(site.records, site=site.id, spool=spool)) as records:
             ahead = clock_difference(records, now)
             waits = isinstance(records, SpooledRecords) and records.waits()
-            state = list(_about_state(records, int(now // DAY_SECONDS)))
+            state = [*_about_state(records, int(now // DAY_SECONDS)), *_about_replica(records, site)]
     except ConfigError as error:
         for problem in error.problems:
             yield Advice("records", ERROR, problem.what, problem.remedy)
@@ -192,6 +193,15 @@ def about_records(site: Site, now: float) -> Iterator[Advice]:
         if waits:
             what = "Records wait in the spool of this machine."
             yield Advice("spool-waits", WARNING, what, "See `consent-mw spool status`; `spool replay` sends them.")
+
+
+def _about_replica(records: Records, site: Site) -> Iterator[Advice]:
+    """Yield advice about a replica that cannot be read now."""
+    with closing(ReplicaReads(lambda: records, site.replica, site=site.id)) as reads:
+        reads.source()
+    if reads.trouble:
+        what = f"The replica cannot be used, so figures and exports are read from the store: {reads.trouble}"
+        yield Advice("replica", WARNING, what, "Correct replica under [site], or leave it out.")
 
 
 def _about_state(records: Records, today: int) -> Iterator[Advice]:

@@ -29,6 +29,7 @@ from consent_mw.errors import ConsentError
 if TYPE_CHECKING:
     from consent_mw.core.model import Site
     from consent_mw.records import Records
+    from consent_mw.records.replica import Reads
 
 __all__ = ["FOUND", "UNABLE", "CommandInfo", "Owner", "cli", "clean", "main"]
 
@@ -173,6 +174,21 @@ class Owner:
             yield records
         finally:
             records.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reads]:
+        """Open what figures and exports are read from: the replica of the store if there is one."""
+        from consent_mw.records.replica import ReplicaReads
+
+        with self.records() as store:
+            reads = ReplicaReads(lambda: store, self.site.replica, site=self.site.id)
+            try:
+                source = reads.source()
+                if reads.trouble:
+                    click.echo(clean(f"Read from the store itself, not from its replica: {reads.trouble}"), err=True)
+                yield source
+            finally:
+                reads.close()
 
 
 class Unable(ConsentError):

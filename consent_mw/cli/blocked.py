@@ -23,7 +23,7 @@ def blocked(owner: Owner, since: str, as_json: bool) -> int:
         first, last = figures.chosen(owner.today, preset=since, first="", last="")
     except figures.PeriodError as error:
         raise click.UsageError(str(error)) from None
-    with owner.records() as store:
+    with owner.reading() as store:
         found = by_host(store.figures(first, last))
     if as_json:
         rows = [{"host": host, "reports": number, "last": figures.iso(day)} for host, number, day in found]

@@ -106,7 +106,7 @@ def report(owner: Owner, since: str, points: float | None, as_json: bool, as_mai
         raise Unable('Nobody to write to: add [report] with to = ["you@example.org"] to the configuration.')
     if send and not (settings.webhook or (settings.to and settings.smtp)):
         raise Unable("Nowhere to send to: add [report] with webhook, or with to and smtp, to the configuration.")
-    with owner.records() as store:
+    with owner.reading() as store:
         found = report_of(owner, store, since or "7d", "", "")
     told = _told(found, labels_of(owner), points)
     if as_json:

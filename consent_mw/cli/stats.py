@@ -22,7 +22,7 @@ from consent_mw.cli import clean
 from consent_mw.cli.blocked import blocked
 
 if TYPE_CHECKING:
-    from consent_mw.records import Records
+    from consent_mw.records.replica import FigureReads
     from consent_mw.stats import Report
 
 #: The minimum length of a password, since attackers can guess, though slowly.
@@ -62,7 +62,7 @@ def stats(ctx: click.Context, since: str, first: str, last: str, as_json: bool, 
     if table and table not in figures.TABLES:
         raise click.BadParameter(f"Write one of {', '.join(figures.TABLES)}.", param_hint="--csv")
     owner: Owner = ctx.obj
-    with owner.records() as store:
+    with owner.reading() as store:
         found = report_of(owner, store, since, first, last)
     labels = labels_of(owner)
     if as_json:
@@ -186,7 +186,7 @@ def demo_data(owner: Owner, days: int, visits: int, seed: int, force: bool) -> i
 # -- shared helpers
 
 
-def report_of(owner: Owner, store: Records, since: str, first: str, last: str) -> Report:
+def report_of(owner: Owner, store: FigureReads, since: str, first: str, last: str) -> Report:
     """Return the report for the chosen days; raises a usage error if the days are invalid."""
     from consent_mw import stats as figures
 

@@ -250,6 +250,8 @@ def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str,
     """Return the site with absolute file paths; record a problem for a store that cannot be shared."""
     scheme, _, rest = site.records.partition("://")
     kind, mark, file = site.isp.partition(":")
+    if site.replica and scheme not in ("postgresql", "postgres"):
+        reader.add_problem(("site", "replica"), "Only records in PostgreSQL have a replica here.", "Leave it out.")
     if mark:
         site = replace(site, isp=f"{kind}:{os.path.abspath(os.path.join(folder, file))}")
     if scheme not in REMOTE_STORES:

@@ -123,6 +123,16 @@ def _store_remedy(scheme: str) -> str:
     return 'Name a store in SQLite ("sqlite:///consent.db"), PostgreSQL ("postgresql://…") or Redis ("redis://…").'
 
 
+def _replica(value: object) -> object:
+    text = checks.text(value)
+    scheme, mark, _ = text.partition("://")
+    if scheme not in ("postgresql", "postgres") or not mark:
+        raise checks.ValueProblem(
+            "It is not the address of a PostgreSQL server.", 'Write "postgresql://host/database".'
+        )
+    return _records(text)
+
+
 def _records(value: object) -> object:
     text = checks.text(value)
     scheme, mark, rest = text.partition("://")
@@ -323,6 +333,7 @@ SITE: Mapping[str, checks.Check] = {
     "supervisory_authority": _address,
     "keys_env": checks.shape(_ENVIRONMENT, "the name of an environment variable", "Write a name such as CONSENT_KEYS."),
     "records": _records,
+    "replica": _replica,
     "spool": checks.text,
     "mode": checks.one_of(("on", "report")),
     "live_share": checks.number(0, 100, "percent"),

@@ -275,6 +275,8 @@ class Site:
     supervisory_authority: str = ""
     keys_env: str = "CONSENT_KEYS"
     records: str = "sqlite:///consent.db"
+    #: The address of a read replica of the store, from which figures and exports are read; empty if there is none.
+    replica: str = ""
     #: The spool file, for grants while a store on another machine is unreachable; empty for a local store.
     spool: str = ""
     #: ``on``, or ``report``: pages go out as they are, and what would be done to them is counted.

@@ -100,8 +100,14 @@ class Ledger(Protocol):
         """Return the entries of a receipt, by step; empty if it is unknown or was erased."""
         ...
 
-    def entries(self) -> Iterator[Kept]:
-        """Yield every entry, by receipt and step; memory does not grow with their number."""
+    def entries(self, first: str = "", end: str = "") -> Iterator[Kept]:
+        """
+        Yield every entry, by receipt and step, in the order of their bytes; memory does not grow with their number.
+
+        Args:
+            first: Only entries of this receipt and those after it.
+            end: Only entries of the receipts before this one; empty for no end.
+        """
         ...
 
     def keep_notice(self, digest: str, document: bytes) -> None:

@@ -38,6 +38,7 @@ from consent_mw.records import open_records
 from consent_mw.records.sqlite import SqliteRecords
 from tests.audit.sites import page
 from tests.records.samples import a_grant
+from tests.records.servers import free_port
 
 KEY = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 OTHER = KEY[::-1]
@@ -199,6 +200,8 @@ def test_seals_that_come_late_or_from_the_future_are_told(site: Maker) -> None:
         assert ids(about_records(described, NOW)) == []
         store.append(a_grant("old", site=described.id, day=today - 2))
         assert ids(about_records(described, NOW)) == ["not-sealed"]
+        away = replace(described, replica=f"postgresql://consent@127.0.0.1:{free_port()}/gone")
+        assert ids(about_records(away, NOW)) == ["not-sealed", "replica"]
         seal_new(store, site=described.id, keys=(KEY,), today=today + 1)
     assert ids(about_records(described, NOW)) == ["seal-date"]
 

@@ -528,6 +528,24 @@ def test_a_local_store_takes_no_spool() -> None:
     assert found == Problem("site.spool", what, "Leave it out.")
 
 
+@pytest.mark.parametrize(
+    ("records", "replica", "what"),
+    [
+        ("sqlite:///consent.db", "postgresql://copy/x", "Only records in PostgreSQL have a replica here."),
+        ("redis://h/0", "postgresql://copy/x", "Only records in PostgreSQL have a replica here."),
+        ("postgresql://h/x", "redis://me:secret@copy/0", "It is not the address of a PostgreSQL server."),
+        ("postgresql://h/x", "copy", "It is not the address of a PostgreSQL server."),
+        ("postgresql://h/x", "postgresql://me:secret@copy/x", ""),
+    ],
+    ids=["file", "redis", "other kind", "no address", "fine"],
+)
+def test_only_postgresql_has_a_replica(records: str, replica: str, what: str) -> None:
+    """Both are addresses of PostgreSQL; no password is in the error."""
+    found = problems({"site": {"records": records, "replica": replica}})
+    assert [one.what for one in found if one.where == "site.replica"] == [what] * bool(what)
+    assert "secret" not in "".join(map(str, found))
+
+
 @pytest.mark.parametrize("url", ["mysql://me:secret@db/x", "redis://me:secret@/0", "redis://[me:secret@h"])
 def test_a_store_s_password_is_never_shown(url: str) -> None:
     """The error for an invalid address does not contain it."""

@@ -116,12 +116,16 @@ def test_an_entry_of_another_site_is_refused(store: Records, grant: Entry) -> No
 
 
 def test_entries_go_by_receipt_and_step(store: Records) -> None:
-    """An export does not reveal the order of arrival."""
+    """An export does not reveal the order of arrival, and may be made in ranges of receipts."""
     grants = [a_grant(receipt) for receipt in ("m", "z", "a", "É", "aa", "B", "😀", "\uffff")]
     every = [*grants, *map(its_end, grants)]
     for entry in every:
         store.append(entry)
-    assert [kept.entry for kept in store.entries()] == sorted(every, key=lambda entry: (entry.receipt, entry.step))
+    in_order = sorted(every, key=lambda entry: (entry.receipt, entry.step))
+    assert [kept.entry for kept in store.entries()] == in_order
+    for first, end in (("a", "m"), ("aa", ""), ("", "aa"), ("É", "😀"), ("n", "o")):
+        between = [entry for entry in in_order if first <= entry.receipt and (entry.receipt < end or not end)]
+        assert [kept.entry for kept in store.entries(first, end)] == between
 
 
 def test_many_entries_come_once_each(store: Records) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,9 +23,12 @@ from consent_mw.errors import RecordsError
 from consent_mw.proof.lost import LostRecords
 from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.verifying import verify
+from consent_mw.records import Records
 from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import postgres
+from consent_mw.records.replica import LOOK_AGAIN
+from consent_mw.records.replica import ReplicaReads
 from tests.records import pgbouncer
 from tests.records.pgbouncer import PgBouncer
 from tests.records.samples import DAY
@@ -120,6 +124,56 @@ def test_a_transaction_that_fails_behind_a_pooler_leaves_nothing(pooler: PgBounc
 
 
 # -- replicas
+
+
+def test_figures_and_exports_are_read_from_a_replica_while_it_can_be_used(
+    own: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has what the store has; once it is down, the store is read, and the log says so once."""
+    url, seconds = own.fresh(), [0.0]
+    with closing(open_records(url)) as records:
+        records.append(a_grant("kept"))
+        records.add_counts({Count(DAY, "shown", "", ""): 7})
+        follower = own.replica()
+
+        def store() -> Records:
+            if not seconds[0]:
+                raise AssertionError("the store is asked while its replica works")
+            return records
+
+        with closing(ReplicaReads(store, follower.url(), site="site", clock=lambda: seconds[0])) as reads:
+            try:
+                assert [kept.entry.receipt for kept in reads.source().entries()] == ["kept"]
+                assert (reads.counts(DAY + 1), reads.figures(0, DAY)) == (records.counts(DAY + 1), [])
+                follower.kill()
+                seconds[0] = 1.0
+                with caplog.at_level("INFO", "consent_mw"):
+                    assert [reads.counts(DAY + 1) for _ in range(2)] == [records.counts(DAY + 1)] * 2
+                    follower.start()
+                    assert reads.source() is records  # until it is looked at again
+                    seconds[0] += LOOK_AGAIN
+                    assert reads.source() is not records
+            finally:
+                follower.stop()
+    assert [one.getMessage().partition(":")[0] for one in caplog.records] == [
+        "figures and exports are read from the store itself, not from its replica",
+        "figures and exports are read from the replica again",
+    ]
+
+
+def test_what_is_no_replica_is_not_read(own: Postgres) -> None:
+    """A server that follows nobody may be an old copy: it is named, and so is one without tables, which gets none."""
+    url = own.fresh()
+    store: Any = object()
+    with closing(ReplicaReads(lambda: store, url, site="site")) as reads:
+        assert reads.source() is store
+        assert "has no records of this version" in reads.trouble
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT to_regnamespace('consent_mw')").fetchone() == (None,)
+    open_records(url).close()
+    with closing(ReplicaReads(lambda: store, url, site="site")) as reads:
+        assert reads.source() is store
+        assert "is not a replica" in reads.trouble
 
 
 def test_replicas_that_nobody_waits_for_are_named_and_a_promoted_one_goes_on(own: Postgres) -> None:

@@ -115,16 +115,16 @@ class _Unsafe(RecordsError):
 
 class PostgresRecords(SqlRecords):
     """
-    The records of ``site`` in the database at ``url``; missing tables are created.
+    The records of ``site`` in the database at ``url``; missing tables are created, unless it takes no ``writes``.
 
     Raises:
         ConfigError: if the URL is not valid, or the server can lose acknowledged writes.
         RecordsError: if the server does not answer, or the tables belong to another version.
     """
 
-    def __init__(self, url: str, *, site: str = "site") -> None:
+    def __init__(self, url: str, *, site: str = "site", writes: bool = True) -> None:
         super().__init__(site)
-        self._database = _Database(url)
+        self._database = _Database(url, writes=writes)
         self._key = _lock_key(f"site {site}")
         self._batches = Batches(self._send)
         try:
@@ -180,7 +180,8 @@ class PostgresRecords(SqlRecords):
 
     def _insertion(self, entry: Entry, conflict: str) -> tuple[str, Row]:
         statement, values = super()._insertion(entry, conflict)
-        return _unless_sealed(statement, self._first_month(entry)), (*values, self.site, entry.receipt, entry.step)
+        first = self._first_month(entry)
+        return months.unless_sealed(statement, first), (*values, self.site, entry.receipt, entry.step)
 
     @staticmethod
     def _first_month(entry: Entry) -> int:
@@ -273,7 +274,7 @@ def migrate(url: str) -> list[str]:
 class _Database:
     """The database at ``url``: connections, schema, and errors without passwords and receipts."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, writes: bool = True) -> None:
         try:
             params = conninfo_to_dict(url)
             plain = "@" not in str(params.get("host")) and str(params.get("port", 0)).replace(",", "").isdigit()
@@ -285,7 +286,8 @@ class _Database:
             remedy = 'Write records = "postgresql://user:password@host/database", with %40 for an @ in a password.'
             raise ConfigError([Problem("site.records", what, remedy)])
         self.name = f"{params.get('host') or 'local'}/{params.get('dbname') or params.get('user') or ''}"
-        self._pool = Pool(params, self._set_up)
+        self._pool = Pool(params if writes else {"target_session_attrs": "any", **params}, self._set_up)
+        self._writes = writes
         self._closed = False
         #: The error for every further call, once a newer version has migrated the tables.
         self._newer = ""
@@ -346,8 +348,10 @@ class _Database:
         """Create missing tables; raise if they belong to another version."""
         with self.lend(START_WAIT, transaction=True) as link:
             missing = self._missing(link)
-            if len(missing) == len(MIGRATIONS):
+            if len(missing) == len(MIGRATIONS) and self._writes:
                 self._take_steps(link)
+            elif missing and not self._writes:
+                raise RecordsError(f"The server of {self.name} has no records of this version.")
             elif missing:
                 raise RecordsError(
                     f"The records in {self.name} were written by an older version of consent_mw: "
@@ -463,15 +467,6 @@ def _lock_key(name: str) -> int:
 
 #: The lock for changes of the schema.
 _SCHEMA = _lock_key("schema")
-
-
-@lru_cache(maxsize=64)
-def _unless_sealed(statement: str, first: int) -> str:
-    """Turn an insertion into one that does nothing if the entry is sealed in that month or a later one."""
-    head, _, rest = statement.partition(" VALUES (")
-    values, _, conflict = rest.partition(") ON CONFLICT ")
-    there = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = ? AND month >= {first}"  # noqa: S608
-    return f"{head} SELECT {values} WHERE NOT EXISTS ({there}) ON CONFLICT {conflict}"
 
 
 @lru_cache(maxsize=64)

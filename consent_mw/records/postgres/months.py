@@ -23,10 +23,12 @@ user must not create tables.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from consent_mw.core.days import calendar
 from consent_mw.records.sql.session import Session
 
-__all__ = ["SLACK", "droppable", "drop", "month_of", "move_seal", "place_for", "unmoved"]
+__all__ = ["SLACK", "droppable", "drop", "month_of", "move_seal", "place_for", "unless_sealed", "unmoved"]
 
 #: Days by which a grant may be dated after its seal.
 SLACK = 45
@@ -126,3 +128,12 @@ def move_seal(session: Session, site: str, number: int, month: int) -> int:
     """Move the entries of a seal into their month."""
     statement = f"UPDATE ledger SET month = {month} WHERE month = 0 AND site = ? AND seal = ?"  # noqa: S608 - a number
     return session.change(statement, site, number) if month else 0
+
+
+@lru_cache(maxsize=64)
+def unless_sealed(statement: str, first: int) -> str:
+    """Turn an insertion into one that does nothing if the entry is sealed in that month or a later one."""
+    head, _, rest = statement.partition(" VALUES (")
+    values, _, conflict = rest.partition(") ON CONFLICT ")
+    there = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = ? AND month >= {first}"  # noqa: S608
+    return f"{head} SELECT {values} WHERE NOT EXISTS ({there}) ON CONFLICT {conflict}"

@@ -68,9 +68,9 @@ class RedisLedger(RedisStore):
         with self._using() as link:
             return [kept for _, kept in self._entries(link, self._members(link, receipt)) if kept]
 
-    def entries(self) -> Iterator[Kept]:
-        """Yield every entry, by receipt and step, a page at a time."""
-        return (kept for _, kept in self._walk() if kept)
+    def entries(self, first: str = "", end: str = "") -> Iterator[Kept]:
+        """Yield every entry, or those of a range of receipts, by receipt and step, a page at a time."""
+        return (kept for _, kept in self._walk(first, end) if kept)
 
     def canonical(self, number: int) -> Canonical | None:
         """Return None: the server cannot produce this form."""
@@ -89,12 +89,13 @@ class RedisLedger(RedisStore):
         """Yield receipts that are in the index although their entries are gone."""
         return (member.partition(b"\0")[0].decode(errors="replace") for member, kept in self._walk() if not kept)
 
-    def _walk(self) -> Iterator[tuple[bytes, Kept | None]]:
-        """Yield the members of the index in order, each with its entry."""
-        after = b"-"
+    def _walk(self, first: str = "", end: str = "") -> Iterator[tuple[bytes, Kept | None]]:
+        """Yield the members of the index in order, each with its entry, from a receipt on and before another one."""
+        after = b"[" + first.encode() if first else b"-"
+        last = b"(" + end.encode() if end else b"+"
         while True:
             with self._using() as link:
-                page = link.read("ZRANGEBYLEX", self._keys.index, after, "+", "LIMIT", 0, PAGE, slow=True)
+                page = link.read("ZRANGEBYLEX", self._keys.index, after, last, "LIMIT", 0, PAGE, slow=True)
                 found = self._entries(link, page)
             yield from found
             if len(page) < PAGE:

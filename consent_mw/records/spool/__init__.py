@@ -300,9 +300,9 @@ class SpooledRecords:
 
     # -- the ledger in the store; spooled entries are not part of it yet
 
-    def entries(self) -> Iterator[Kept]:
-        """Yield every entry of the remote store."""
-        yield from self._ask(lambda remote: remote.entries())
+    def entries(self, first: str = "", end: str = "") -> Iterator[Kept]:
+        """Yield the entries of the remote store."""
+        yield from self._ask(lambda remote: remote.entries(first, end))
 
     def unsealed(self, limit: int, day: int | None = None) -> list[Entry]:
         """Return unsealed entries of the remote store."""

@@ -126,21 +126,21 @@ class SqlLedger(SqlStore):
             query = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND receipt = ? ORDER BY step"  # noqa: S608
             return [kept_of(self.site, row) for row in session.rows(query, self.site, receipt)]
 
-    def entries(self) -> Iterator[Kept]:
-        """Yield every entry, by receipt and step, a page at a time."""
+    def entries(self, first: str = "", end: str = "") -> Iterator[Kept]:
+        """Yield every entry, or those of a range of receipts, by receipt and step, a page at a time."""
         query = (
             f"SELECT {ENTRY}, step FROM ledger WHERE site = ? AND (receipt, step) > (?, ?) "  # noqa: S608
-            "ORDER BY receipt, step LIMIT ?"
+            f"{'AND receipt < ? ' if end else ''}ORDER BY receipt, step LIMIT ?"
         )
-        return self._pages(query)
+        return self._pages(query, first, *((end,) if end else ()))
 
-    def _pages(self, query: str) -> Iterator[Kept]:
-        """Yield the entries of a query that continues after a given receipt and step."""
-        receipt: Value = ""
-        step: Value = 0
+    def _pages(self, query: str, first: str = "", *more: Value) -> Iterator[Kept]:
+        """Yield the entries of a query that continues after a given receipt and step, from a first receipt on."""
+        receipt: Value = first
+        step: Value = -1
         while True:
             with self._reading(slow=True) as session:
-                page = session.rows(query, self.site, receipt, step, PAGE)
+                page = session.rows(query, self.site, receipt, step, *more, PAGE)
             for row in page:
                 yield kept_of(self.site, row[:-1])
             if len(page) < PAGE:

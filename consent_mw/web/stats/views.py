@@ -48,6 +48,8 @@ from consent_mw.http.request import RequestHead
 from consent_mw.notice.wording import notes_within
 from consent_mw.proof.audits import WEEKS
 from consent_mw.proof.audits import last_result
+from consent_mw.records.replica import FigureReads
+from consent_mw.records.replica import ReplicaReads
 from consent_mw.stats import DEFAULT
 from consent_mw.stats import PRESETS
 from consent_mw.stats import TABLES
@@ -113,6 +115,7 @@ class _Stats:
         self._context = context
         self._gate = gate
         self._health = Health(context)
+        self._replica: ReplicaReads | None = None
         self._so_far: tuple[float, int | None] = (-_KEPT_SECONDS - 1.0, None)
         # Published figures never change, so a cached report stays correct.
         self._reports: BoundedCache[tuple[int, int], tuple[float, Report]] = BoundedCache(
@@ -186,7 +189,7 @@ class _Stats:
     def _wordings(self, site: Site) -> list[ComparedWording]:
         """Return the comparison of the wordings over the last year; empty if there is one. Raises RecordsError."""
         forms, today = forms_of(site), self._context.today()
-        return compared(self._context.records.figures(today - _COMPARED_DAYS, today), forms) if forms else []
+        return compared(self._reads().figures(today - _COMPARED_DAYS, today), forms) if forms else []
 
     def _last_audit(self, site: Site, words: PageWords) -> list[str]:
         """Return the last audit result and its age, as sentences."""
@@ -382,13 +385,20 @@ class _Stats:
 
     # -- figures
 
+    def _reads(self) -> FigureReads:
+        """Return what figures are read from: the replica of the store if there is one."""
+        if self._replica is None:
+            site = self._context.site()
+            self._replica = ReplicaReads(lambda: self._context.records, site.replica, site=site.id)
+        return self._replica
+
     def _report(self, first: int, last: int) -> Report:
         """Return the report for these days, which may be a minute old; raises RecordsError."""
         now = time.monotonic()
         kept = self._reports.get((first, last))
         if kept is not None and now - kept[0] <= _KEPT_SECONDS:
             return kept[1]
-        figures = self._context.records.figures(first_needed(first, last), last)
+        figures = self._reads().figures(first_needed(first, last), last)
         found = report(figures, first=first, last=last)
         self._reports.put((first, last), (now, found))
         return found
@@ -397,7 +407,7 @@ class _Stats:
         """Return a lower bound of today's visits; reads the counters at most once a minute. Raises RecordsError."""
         now, today = time.monotonic(), self._context.today()
         if now - self._so_far[0] > _KEPT_SECONDS:
-            counts = self._context.records.counts(today + 1)
+            counts = self._reads().counts(today + 1)
             self._so_far = now, so_far(counts, today, self._context.keys()[-1], site.id)
         return self._so_far[1]
 
