@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 from typing import Any
@@ -122,8 +123,7 @@ def verify(
             found = verifying.verify(store, notices=True, since=since, **rules)
     finding = found.finding
     if state and found.ok and found.head:
-        newest = {"site": site.id, "seal": found.seals + (since.seal if since else 0), "head": found.head}
-        write_file(state, iter([json.dumps(newest) + "\n"]))
+        _write_checkpoint(state, site.id, found.seals + (since.seal if since else 0), found.head)
     if as_json:
         told = asdict(found)
         told["finding"] = finding and {**asdict(finding), "kind": finding.kind.value}
@@ -191,6 +191,11 @@ def _checkpoint(file: str, site: str) -> Checkpoint | None:
         raise Unable(f"{file} names no seal: remove it to verify from the beginning.") from None
 
 
+def _write_checkpoint(file: str, site: str, seal: int, head: str) -> None:
+    """Keep the newest seal for the next time."""
+    write_file(file, iter([json.dumps({"site": site, "seal": seal, "head": head}) + "\n"]))
+
+
 @ledger.command()
 @click.pass_obj
 def seal(owner: Owner) -> int:
@@ -219,25 +224,56 @@ def seal(owner: Owner) -> int:
     multiple=True,
     help="For jsonld: the country whose law applies, as a code such as IE; can be repeated.",
 )
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), default=1, help="Export in this many processes.")
+@click.option(
+    "--state",
+    metavar="FILE",
+    default="",
+    help="Export what was sealed after the seal that FILE names, or everything that is sealed if it does not exist; "
+    "then write the newest seal there. For csv and jsonl.",
+)
 @click.pass_obj
-def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...]) -> int:
-    """Export every entry as CSV, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD."""
-    from consent_mw.proof.dpv import jsonld
-    from consent_mw.proof.export import FORMATS
+def export(owner: Owner, form: str, output: str, jurisdiction: tuple[str, ...], jobs: int, state: str) -> int:
+    """
+    Export every entry as CSV, JSON Lines, or ISO/IEC TS 27560 records in JSON-LD.
+
+    Entries are ordered by receipt; with --state, by seal and place.
+    """
+    from consent_mw.proof import export_parts
+    from consent_mw.proof.export import FORMS
 
     for code in jurisdiction:
         if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):
             raise click.BadParameter("Write two capital letters, such as IE.", param_hint="--jurisdiction")
-    with owner.records() as store:
-        lines = jsonld(store, owner.site, jurisdiction) if form == "jsonld" else FORMATS[form](store, owner.site)
-        if not output:
-            for line in lines:
-                sys.stdout.buffer.write(as_bytes(line))
-            sys.stdout.buffer.flush()
-            return 0
-        write_file(output, lines)
-    click.echo(f"Written to {output}.", err=True)
+    if state and form == "jsonld":
+        what = "A record in JSON-LD has all entries of a receipt, old ones too. Use csv or jsonl."
+        raise click.BadParameter(what, param_hint="--state")
+    since, site = _checkpoint(state, owner.site.id), owner.site
+    facts = FORMS[form].facts(site, jurisdiction)
+    job = export_parts.ExportJob(site.records, site.replica, site.id, form, facts)
+    with owner.reading() as reads:
+        newest = reads.last_seal() if state else None
+        if since is not None:
+            export_parts.check_continues(reads, since)
+        if state:
+            parts = export_parts.parts_by_seal(since.seal + 1 if since else 1, newest.number if newest else 0)
+        else:
+            parts = export_parts.parts_by_receipt(reads.due(0)[1])
+        _put_out(output, export_parts.export_in_parts(job, parts, reads, jobs=jobs))
+    if newest is not None:
+        _write_checkpoint(state, site.id, newest.number, newest.hash.hex())
     return 0
+
+
+def _put_out(output: str, lines: Iterator[str]) -> None:
+    """Write an export to a file, or to standard output without one."""
+    if output:
+        write_file(output, lines)
+        click.echo(f"Written to {output}.", err=True)
+        return
+    for line in lines:
+        sys.stdout.buffer.write(as_bytes(line))
+    sys.stdout.buffer.flush()
 
 
 @ledger.command()

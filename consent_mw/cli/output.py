@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -12,6 +13,10 @@ import click
 from consent_mw.cli import Unable
 
 __all__ = ["as_bytes", "aside", "count", "print_json", "table", "title", "write_file"]
+
+
+#: Where Linux has the open files of a process.
+_DESCRIPTORS = "/proc/self/fd/"
 
 
 def title(text: str, *, good: bool | None = None) -> None:
@@ -51,18 +56,44 @@ def as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def _nameless(file: str) -> int | None:
+    """Return the descriptor of a file without a name in the folder of ``file``, or None where that is impossible."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir(_DESCRIPTORS):
+        try:
+            return os.open(os.path.dirname(os.path.abspath(file)), os.O_WRONLY | os.O_TMPFILE, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+    return None
+
+
 def write_file(file: str, lines: Iterator[str]) -> None:
-    """Write a file atomically; it contains receipts, so only its owner may read it."""
+    """
+    Write a file atomically and durably; it contains receipts, so only its owner may read it.
+
+    On Linux the draft has no name until it is complete, so a process that is killed leaves nothing behind.
+    """
     draft = f"{file}.{os.getpid()}.part"
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = _nameless(file)
+        named = descriptor is None
+        if descriptor is None:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 for line in lines:
                     stream.write(as_bytes(line))
+                stream.flush()
+                os.fsync(stream.fileno())
+                if not named:
+                    number = stream.fileno()
+                    # Only with a folder's descriptor does Python follow the link, whose path is absolute anyway.
+                    os.link(f"{_DESCRIPTORS}{number}", draft, src_dir_fd=number, follow_symlinks=True)
+                    named = True
             os.replace(draft, file)
         except BaseException:
-            os.unlink(draft)
+            if named:
+                os.unlink(draft)
             raise
     except OSError as error:
         raise Unable(f"{file} cannot be written: {error.strerror or type(error).__name__}.") from None

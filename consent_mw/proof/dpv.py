@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
+from typing import Protocol
 
 from consent_mw.core.days import iso
 from consent_mw.core.model import NECESSARY
@@ -26,9 +27,10 @@ from consent_mw.core.seal import FROM_COOKIE
 from consent_mw.core.seal import GRANTS
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
+from consent_mw.core.seal import Kept
 from consent_mw.records import Ledger
 
-__all__ = ["CONTEXT", "PROFILE", "jsonld"]
+__all__ = ["CONTEXT", "HEAD", "PROFILE", "TAIL", "Notices", "jsonld", "record_facts", "record_lines"]
 
 #: The profile that records conform to.
 PROFILE = "https://w3id.org/dpv/schema/dpv-27560#record"
@@ -73,8 +75,26 @@ _PURPOSES = {
 #: The parts of a notice that a record needs.
 _PARTS = {"site", "purposes", "services"}
 
+
+class Notices(Protocol):
+    """The part of a store that has the notices."""
+
+    def notice(self, digest: str) -> bytes | None:
+        """Return the document with that hash, or None."""
+        ...
+
+
 # A notice document, as banner.Notice.document writes it.
 _Notice = Mapping[str, Any]
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+#: What stands before the records and after them.
+HEAD = f'{{"@context":{_compact(CONTEXT)},\n"@graph":['
+TAIL = "\n]}\n"
 
 
 def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> Iterator[str]:
@@ -85,22 +105,32 @@ def jsonld(records: Ledger, site: Site, jurisdictions: Sequence[str] = ()) -> It
         site: The site's current configuration.
         jurisdictions: Country codes (ISO 3166-1 alpha-2) of the laws that apply; there is no setting for them.
     """
-    now = _notice_of(site)
+    yield HEAD
+    comma = "\n"
+    for line in record_lines(records, records.entries(), record_facts(site, jurisdictions)):
+        yield comma + line
+        comma = ",\n"
+    yield TAIL
+
+
+def record_facts(site: Site, jurisdictions: Sequence[str]) -> Mapping[str, Any]:
+    """Return what :func:`record_lines` needs of the configuration."""
+    return {"notice": _notice_of(site), "jurisdictions": jurisdictions}
+
+
+def record_lines(records: Notices, entries: Iterator[Kept], facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a record for each receipt of the entries, those about no visitor left out; entries of one come together."""
 
     @lru_cache(maxsize=8)
     def noticed(digest: str) -> _Notice:
         document = records.notice(digest) if digest else None
-        return _parsed(document) or now
+        return _parsed(document) or facts["notice"]
 
-    yield f'{{"@context":{_compact(CONTEXT)},\n"@graph":['
-    comma = "\n"
-    entries = (kept.entry for kept in records.entries() if kept.entry.act not in ABOUT_NOBODY)
-    for _, group in groupby(entries, key=lambda entry: entry.receipt):
+    about_visitors = (kept.entry for kept in entries if kept.entry.act not in ABOUT_NOBODY)
+    for _, group in groupby(about_visitors, key=lambda entry: entry.receipt):
         acts = list(group)
         granted = next((entry for entry in acts if entry.act in GRANTS), acts[0])
-        yield comma + _compact(_record(acts, noticed(granted.notice), jurisdictions))
-        comma = ",\n"
-    yield "\n]}\n"
+        yield _compact(_record(acts, noticed(granted.notice), facts["jurisdictions"]))
 
 
 def _record(acts: Sequence[Entry], notice: _Notice, jurisdictions: Sequence[str]) -> dict[str, object]:
@@ -307,7 +337,3 @@ def _parsed(document: bytes | None) -> _Notice | None:
         return None
     known = isinstance(said, dict) and said.get("format") == "consent_mw.notice.v1" and said.keys() >= _PARTS
     return said if known else None
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

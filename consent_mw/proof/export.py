@@ -18,14 +18,21 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
+from typing import NamedTuple
 
 from consent_mw.core.days import iso
 from consent_mw.core.model import Site
 from consent_mw.core.seal import Kept
+from consent_mw.proof.dpv import HEAD
+from consent_mw.proof.dpv import TAIL
+from consent_mw.proof.dpv import Notices
 from consent_mw.proof.dpv import jsonld
+from consent_mw.proof.dpv import record_facts
+from consent_mw.proof.dpv import record_lines
 from consent_mw.records import Ledger
 
-__all__ = ["COLUMNS", "FORMATS", "csv_lines", "json_lines", "jsonld"]
+__all__ = ["COLUMNS", "FORMATS", "FORMS", "Form", "csv_lines", "json_lines", "jsonld"]
 
 #: The columns of the CSV; the keys of a JSON line are the same.
 COLUMNS = (
@@ -48,23 +55,67 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+def _row(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
+    return line.getvalue()
+
+
 def csv_lines(records: Ledger, site: Site) -> Iterator[str]:
     """Yield the ledger as CSV (RFC 4180): a header, then one row per entry; spaces separate the ids in a set."""
     yield _row(COLUMNS)
-    for kept in records.entries():
-        values = _values(kept)
-        yield _row([_cell(values[column]) for column in COLUMNS])
+    yield from map(_csv_line, records.entries())
 
 
 def json_lines(records: Ledger, site: Site) -> Iterator[str]:
     """Yield the ledger as JSON Lines: one object per entry."""
-    for kept in records.entries():
-        yield json.dumps(_values(kept), ensure_ascii=False, separators=(",", ":")) + "\n"
+    return map(_json_line, records.entries())
+
+
+def _csv_line(kept: Kept) -> str:
+    values = _values(kept)
+    return _row([_cell(values[column]) for column in COLUMNS])
+
+
+def _json_line(kept: Kept) -> str:
+    return json.dumps(_values(kept), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 #: The function for each format, by its name on the command line.
 FORMATS: Mapping[str, Callable[[Ledger, Site], Iterator[str]]] = MappingProxyType(
     {"csv": csv_lines, "jsonl": json_lines, "jsonld": jsonld}
+)
+
+
+class Form(NamedTuple):
+    """
+    A format in pieces, for an export in parts.
+
+    Args:
+        lines: Yields the text of each entry, or of all entries of a receipt if these come together; gets the ledger,
+            the entries, and the facts.
+        facts: Returns what ``lines`` needs of the configuration and the command line; it can be pickled.
+        head: What the export begins with.
+        first: What stands before the first text.
+        between: What stands before each other one.
+        tail: What the export ends with.
+    """
+
+    lines: Callable[[Notices, Iterator[Kept], Mapping[str, Any]], Iterator[str]]
+    facts: Callable[[Site, Sequence[str]], Mapping[str, Any]] = lambda site, jurisdictions: {}
+    head: str = ""
+    first: str = ""
+    between: str = ""
+    tail: str = ""
+
+
+#: The formats in pieces, by their names on the command line.
+FORMS: Mapping[str, Form] = MappingProxyType(
+    {
+        "csv": Form(lambda _records, entries, _facts: map(_csv_line, entries), head=_row(COLUMNS)),
+        "jsonl": Form(lambda _records, entries, _facts: map(_json_line, entries)),
+        "jsonld": Form(record_lines, record_facts, HEAD, "\n", ",\n", TAIL),
+    }
 )
 
 
@@ -94,9 +145,3 @@ def _cell(value: object) -> str:
         return "1" if value else "0"
     text = " ".join(value) if isinstance(value, list) else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _row(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
-    return line.getvalue()

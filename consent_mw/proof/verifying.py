@@ -52,6 +52,7 @@ from consent_mw.proof.findings import Verification
 from consent_mw.proof.findings import VerificationRules
 from consent_mw.proof.signing import is_signed
 from consent_mw.proof.signing import key_name
+from consent_mw.proof.workers import worker_pool
 from consent_mw.records import Ledger
 from consent_mw.records import open_records
 
@@ -119,14 +120,10 @@ def verify_in_parallel(
     Raises:
         RecordsError: the store fails.
     """
-    # Imported late: the workers of a site import this module, and never need processes.
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
     rules = VerificationRules(site, keys, today, record_days, head.lower())
     with closing(open_records(url, site=site)) as records:
         walk = _Walk(records, rules, since or BEGINNING)
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with worker_pool(jobs) as pool:
             return walk.result(lambda: walk.in_parts(pool, url, jobs), notices=notices)
 
 
