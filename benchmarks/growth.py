@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import closing
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,11 +37,17 @@ from consent_mw.core.seal import Seal
 from consent_mw.core.seal import in_order
 from consent_mw.core.seal import merkle_root
 from consent_mw.proof.export import json_lines
+from consent_mw.proof.export_parts import ExportJob
+from consent_mw.proof.export_parts import Part
+from consent_mw.proof.export_parts import export_in_parts
+from consent_mw.proof.export_parts import parts_by_receipt
+from consent_mw.proof.export_parts import parts_by_seal
 from consent_mw.proof.sealing import seal_new
 from consent_mw.proof.signing import sign
 from consent_mw.proof.verifying import Checkpoint
 from consent_mw.proof.verifying import verify
 from consent_mw.proof.verifying import verify_in_parallel
+from consent_mw.records import Records
 from consent_mw.records import open_records
 
 T = TypeVar("T")
@@ -227,6 +234,11 @@ def seal_everything(url: str) -> tuple[int, float]:
     return sealed, max(found)
 
 
+def exported(job: ExportJob, parts: Sequence[Part], records: Records, jobs: int) -> int:
+    """Export these parts, and return the number of lines."""
+    return sum(text.count("\n") for text in export_in_parts(job, parts, records, jobs=jobs))
+
+
 def measure(store: str, entries: int, days: int, progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """Load a ledger, and yield the cost of each operation."""
     start, load, size = STORES[store]
@@ -260,7 +272,16 @@ def measure(store: str, entries: int, days: int, progress: Callable[[str], None]
             progress("exporting")
             described = load_site({"site": {"id": SITE}})
             taken, lines = timed(lambda: sum(1 for _ in json_lines(records, described)))
-            yield "export, JSON Lines", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+            yield "export, JSON Lines, one process", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+            job = ExportJob(url, "", SITE, "jsonl", {})
+            parts = parts_by_receipt(entries)
+            taken, lines = timed(lambda: exported(job, parts, records, jobs))
+            yield f"export, JSON Lines, {jobs} processes", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+            newest = records.last_seal()
+            assert newest is not None
+            parts = parts_by_seal(last.number + 1, newest.number)
+            taken, lines = timed(lambda: exported(job, parts, records, 1))
+            yield f"export {lines:,} sealed since the last time", f"{taken:.1f} s"
             taken, erased = timed(lambda: records.erase(entries_of(7, days, entries, SEALED[store])[0].receipt, TODAY))
             assert erased == 1
             yield "erase one receipt", f"{taken:.2f} s"

@@ -172,6 +172,7 @@ class _Erasures:
         """Add what was erased in another store, a file or a URL."""
         from consent_mw.records import open_records
 
+        other = _address(other)
         url = other if "://" in other else f"sqlite:///{os.path.abspath(other)}"
         if url.startswith("sqlite:///") and not os.path.exists(url.removeprefix("sqlite:///")):
             raise Unable(f"There are no records at {clean(other)}.")
@@ -194,6 +195,17 @@ class _Erasures:
         with closing(source):
             site, today = self.owner.site.id, self.owner.today
             return restore_records(source, target, site=site, keys=self.keys, today=today, erased=self.known).erased
+
+
+def _address(text: str) -> str:
+    """Return the address of a store, which may stand in the environment or a file (``env:NAME``, ``file:PATH``)."""
+    from consent_mw.config.checks import ValueProblem
+    from consent_mw.config.stores import address_of
+
+    try:
+        return address_of(text, os.getcwd(), os.environ)
+    except ValueProblem as problem:
+        raise Unable(f"{problem.what} {problem.remedy}") from None
 
 
 def _copied(file: str, folder: str, site: str) -> Records:
@@ -223,7 +235,7 @@ def copy(owner: Owner, source: str, target: str, erased_in: tuple[str, ...], ret
     from consent_mw.proof.transfer import copy_records
     from consent_mw.records import open_records
 
-    site = owner.site.id
+    site, source, target = owner.site.id, _address(source), _address(target)
     if source.startswith("sqlite:///") and not os.path.exists(source.removeprefix("sqlite:///")):
         raise Unable(f"There are no records at {clean(source)}.")
     erasures = _Erasures(owner, retired(owner, retired_keys) if retired_keys else ())
@@ -257,7 +269,7 @@ def merge(owner: Owner, source: str, retired_keys: str | None) -> int:
     from consent_mw.proof.merging import merge_records
     from consent_mw.records import open_records
 
-    site = owner.site
+    site, source = owner.site, _address(source)
     file = source.removeprefix("sqlite:///") if source.startswith("sqlite:///") else ""
     if file and not os.path.exists(file):
         raise Unable(f"There are no records at {clean(source)}.")

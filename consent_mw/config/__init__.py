@@ -38,7 +38,6 @@ from consent_mw.config.schema import CHANGE
 from consent_mw.config.schema import ID
 from consent_mw.config.schema import PATHS
 from consent_mw.config.schema import PURPOSE
-from consent_mw.config.schema import REMOTE_STORES
 from consent_mw.config.schema import SERVICE
 from consent_mw.config.schema import SETTINGS
 from consent_mw.config.schema import SIGNALS
@@ -46,6 +45,7 @@ from consent_mw.config.schema import SITE
 from consent_mw.config.schema import STATS
 from consent_mw.config.source import parse_text
 from consent_mw.config.source import read_file
+from consent_mw.config.stores import with_stores
 from consent_mw.config.toml_lines import Path
 from consent_mw.config.wordings import read_wordings
 from consent_mw.core.model import NECESSARY
@@ -143,7 +143,7 @@ def _site(
     until_then, described = values.pop("until_then", ""), catalogue
     site = replace(Site(stats=access, report=read_delivery(reader, parts.get("report", {}))), **values)
     site = replace(site, **reader.table(("paths",), parts.get("paths", {}), PATHS))
-    site = rollout.fitting(reader, _stores(reader, site, folder, environ), folder)
+    site = rollout.fitting(reader, with_stores(reader, site, folder, environ), folder)
     if "hosts" in parts:
 
         def load_host(source: object) -> Site:
@@ -244,26 +244,6 @@ def _dated(
         if len(values) == len(known):
             found.append((values["date"], values["text"]))
     return sorted(found, key=itemgetter(0))
-
-
-def _stores(reader: ConfigReader, site: Site, folder: str, environ: Mapping[str, str]) -> Site:
-    """Return the site with absolute file paths; record a problem for a store that cannot be shared."""
-    scheme, _, rest = site.records.partition("://")
-    kind, mark, file = site.isp.partition(":")
-    if site.replica and scheme not in ("postgresql", "postgres"):
-        reader.add_problem(("site", "replica"), "Only records in PostgreSQL have a replica here.", "Leave it out.")
-    if mark:
-        site = replace(site, isp=f"{kind}:{os.path.abspath(os.path.join(folder, file))}")
-    if scheme not in REMOTE_STORES:
-        if site.spool:
-            what = "The records are on this machine, so they need no spool."
-            reader.add_problem(("site", "spool"), what, "Leave it out.")
-        return replace(site, records="sqlite:///" + os.path.abspath(os.path.join(folder, rest[1:])))
-    if not environ.get(site.keys_env, "").strip():
-        what = f"The records are shared, but the environment variable {site.keys_env} holds no keys."
-        remedy = "Set it to the same keys on every machine, or each would sign differently."
-        reader.add_problem(("site", "records"), what, remedy)
-    return replace(site, spool=os.path.abspath(os.path.join(folder, site.spool or "consent-spool.db")))
 
 
 def _purposes(reader: ConfigReader, given: object, language: str) -> dict[str, Purpose]:

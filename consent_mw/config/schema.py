@@ -44,6 +44,7 @@ __all__ = [
     "SITE",
     "STATS",
     "THEME",
+    "store_address",
 ]
 
 ID = service_rules.ID
@@ -123,18 +124,30 @@ def _store_remedy(scheme: str) -> str:
     return 'Name a store in SQLite ("sqlite:///consent.db"), PostgreSQL ("postgresql://…") or Redis ("redis://…").'
 
 
-def _replica(value: object) -> object:
+def _records(value: object) -> object:
+    """Return the address of a store, or ``env:`` or ``file:`` and where it stands (:mod:`consent_mw.config.stores`)."""
     text = checks.text(value)
+    kind, _, name = text.partition(":")
+    if kind not in ("env", "file") or name.startswith("//"):
+        return store_address(text)
+    if not name or (kind == "env" and not _ENVIRONMENT.fullmatch(name)):
+        what = f"{text!r} does not say where the address is."
+        raise checks.ValueProblem(what, 'Write "env:CONSENT_RECORDS" or "file:/run/secrets/records".')
+    return text
+
+
+def _replica(value: object) -> object:
+    text = str(_records(value))
     scheme, mark, _ = text.partition("://")
-    if scheme not in ("postgresql", "postgres") or not mark:
+    if mark and scheme not in ("postgresql", "postgres"):
         raise checks.ValueProblem(
             "It is not the address of a PostgreSQL server.", 'Write "postgresql://host/database".'
         )
-    return _records(text)
+    return text
 
 
-def _records(value: object) -> object:
-    text = checks.text(value)
+def store_address(text: str) -> str:
+    """Return the address of a store; raises ValueProblem if it is none."""
     scheme, mark, rest = text.partition("://")
     example = 'Write "sqlite:///consent.db" beside this file, or "sqlite:////var/lib/site/consent.db".'
     if scheme in REMOTE_STORES and mark:

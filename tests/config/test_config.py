@@ -531,10 +531,10 @@ def test_a_local_store_takes_no_spool() -> None:
 @pytest.mark.parametrize(
     ("records", "replica", "what"),
     [
-        ("sqlite:///consent.db", "postgresql://copy/x", "Only records in PostgreSQL have a replica here."),
-        ("redis://h/0", "postgresql://copy/x", "Only records in PostgreSQL have a replica here."),
+        ("sqlite:///consent.db", "postgresql://copy/x", "Records and replica must both be in PostgreSQL."),
+        ("redis://h/0", "postgresql://copy/x", "Records and replica must both be in PostgreSQL."),
         ("postgresql://h/x", "redis://me:secret@copy/0", "It is not the address of a PostgreSQL server."),
-        ("postgresql://h/x", "copy", "It is not the address of a PostgreSQL server."),
+        ("postgresql://h/x", "copy", "'copy' is not a known kind of store."),
         ("postgresql://h/x", "postgresql://me:secret@copy/x", ""),
     ],
     ids=["file", "redis", "other kind", "no address", "fine"],
@@ -544,6 +544,45 @@ def test_only_postgresql_has_a_replica(records: str, replica: str, what: str) ->
     found = problems({"site": {"records": records, "replica": replica}})
     assert [one.what for one in found if one.where == "site.replica"] == [what] * bool(what)
     assert "secret" not in "".join(map(str, found))
+
+
+def test_the_address_of_a_store_may_stand_elsewhere(tmp_path: Path) -> None:
+    """It contains a password, so it may be in the environment or in a file, whose path is relative to that of ours."""
+    (tmp_path / "secret").write_text("\ufeffpostgresql://me:secret@copy/x\n", "utf-8")
+    file = tmp_path / "consent.toml"
+    file.write_text('site.records = "env:THERE"\nsite.replica = "file:secret"', "utf-8")
+    site = config.load(file, environ={"CONSENT_KEYS": "x" * 32, "THERE": " postgresql://me:secret@h/x "})
+    assert (site.records, site.replica) == ("postgresql://me:secret@h/x", "postgresql://me:secret@copy/x")
+    assert site.spool == str(tmp_path / "consent-spool.db")
+
+
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        ("env:GONE", "The environment variable GONE does not contain the address of a store."),
+        ("env:PASSWORD", "The environment variable PASSWORD does not contain the address of a store."),
+        ("env:MYSQL", "The environment variable MYSQL: 'mysql://…' is not a known kind of store."),
+        ("env:NO HOST", "'env:NO HOST' does not say where the address is."),
+        ("file:", "'file:' does not say where the address is."),
+        ("file:gone", "The file {folder}/gone cannot be read: No such file or directory."),
+        ("file:bytes", "The file {folder}/bytes cannot be read: it is not text."),
+        ("file://x", "'file://…' is not a known kind of store."),
+    ],
+    ids=["unset", "password", "other kind", "no name", "no path", "no file", "bytes", "url"],
+)
+def test_an_address_that_is_not_where_it_should_be_is_told_without_showing_it(
+    records: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each error names the place, and never what was found there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PASSWORD", "s3cr3t")
+    monkeypatch.setenv("MYSQL", "mysql://me:s3cr3t@h/x")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError) as raised:
+        config.load({"site": {"records": records}})
+    (found,) = raised.value.problems
+    assert (found.where, found.what) == ("site.records", told.format(folder=tmp_path))
+    assert "s3cr3t" not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["mysql://me:secret@db/x", "redis://me:secret@/0", "redis://[me:secret@h"])
