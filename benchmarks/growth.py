@@ -38,7 +38,7 @@ from consent_mw.core.seal import in_order
 from consent_mw.core.seal import merkle_root
 from consent_mw.proof.export import json_lines
 from consent_mw.proof.export_parts import ExportJob
-from consent_mw.proof.export_parts import Part
+from consent_mw.proof.export_parts import ExportPart
 from consent_mw.proof.export_parts import export_in_parts
 from consent_mw.proof.export_parts import parts_by_receipt
 from consent_mw.proof.export_parts import parts_by_seal
@@ -234,7 +234,7 @@ def seal_everything(url: str) -> tuple[int, float]:
     return sealed, max(found)
 
 
-def exported(job: ExportJob, parts: Sequence[Part], records: Records, jobs: int) -> int:
+def exported(job: ExportJob, parts: Sequence[ExportPart], records: Records, jobs: int) -> int:
     """Export these parts, and return the number of lines."""
     return sum(text.count("\n") for text in export_in_parts(job, parts, records, jobs=jobs))
 

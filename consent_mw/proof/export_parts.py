@@ -35,7 +35,7 @@ from consent_mw.records.replica import ReplicaReads
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["ExportJob", "Part", "check_continues", "export_in_parts", "parts_by_receipt", "parts_by_seal"]
+__all__ = ["ExportJob", "ExportPart", "check_continues", "export_in_parts", "parts_by_receipt", "parts_by_seal"]
 
 #: About as many entries are in a part.
 ENTRIES = 5_000
@@ -48,7 +48,7 @@ _LONG = 3
 _AHEAD = 4
 
 
-class Part(NamedTuple):
+class ExportPart(NamedTuple):
     """
     A part of a ledger: receipts from ``first`` on and before ``end`` (empty: no end), or else seals ``seals``.
 
@@ -81,17 +81,17 @@ class ExportJob:
     facts: Mapping[str, Any]
 
 
-def parts_by_receipt(entries: int) -> list[Part]:
+def parts_by_receipt(entries: int) -> list[ExportPart]:
     """Return parts that together have every entry of a ledger with about so many."""
     most = len(_DIGITS) ** _LONG
     number = min(max(entries // ENTRIES, 1), most)
     limits = ["", *(_limit(at * most // number) for at in range(1, number)), ""]
-    return [Part(first, end) for first, end in zip(limits, limits[1:], strict=False)]
+    return [ExportPart(first, end) for first, end in zip(limits, limits[1:], strict=False)]
 
 
-def parts_by_seal(first: int, last: int) -> list[Part]:
+def parts_by_seal(first: int, last: int) -> list[ExportPart]:
     """Return parts that together have the seals ``first`` to ``last``."""
-    return [Part(seals=range(at, min(at + SEALS, last + 1))) for at in range(first, last + 1, SEALS)]
+    return [ExportPart(seals=range(at, min(at + SEALS, last + 1))) for at in range(first, last + 1, SEALS)]
 
 
 def check_continues(reads: Reads, since: Checkpoint) -> None:
@@ -109,7 +109,7 @@ def check_continues(reads: Reads, since: Checkpoint) -> None:
         )
 
 
-def export_in_parts(job: ExportJob, parts: Sequence[Part], reads: Reads, *, jobs: int = 1) -> Iterator[str]:
+def export_in_parts(job: ExportJob, parts: Sequence[ExportPart], reads: Reads, *, jobs: int = 1) -> Iterator[str]:
     """
     Yield an export of these parts.
 
@@ -133,13 +133,13 @@ def export_in_parts(job: ExportJob, parts: Sequence[Part], reads: Reads, *, jobs
     yield form.tail
 
 
-def _lines(job: ExportJob, reads: Reads, part: Part) -> Iterator[str]:
+def _lines(job: ExportJob, reads: Reads, part: ExportPart) -> Iterator[str]:
     """Yield the lines of a part, without what stands between them."""
     form = FORMS[job.form]
     return form.lines(reads, _entries(reads, part), job.facts)
 
 
-def _entries(reads: Reads, part: Part) -> Iterator[Kept]:
+def _entries(reads: Reads, part: ExportPart) -> Iterator[Kept]:
     if not part.seals:
         yield from reads.entries(part.first, part.end)
     for number in part.seals:
@@ -157,7 +157,7 @@ def _limit(at: int) -> str:
 # -- several processes
 
 
-def _from_workers(job: ExportJob, parts: Sequence[Part], jobs: int) -> Iterator[str]:
+def _from_workers(job: ExportJob, parts: Sequence[ExportPart], jobs: int) -> Iterator[str]:
     """Yield the text of each part in order."""
     left = iter(parts)
     waiting: deque[Future[str]] = deque()
@@ -173,7 +173,7 @@ def _from_workers(job: ExportJob, parts: Sequence[Part], jobs: int) -> Iterator[
         pool.shutdown(cancel_futures=True)
 
 
-def _text(job: ExportJob, part: Part) -> str:
+def _text(job: ExportJob, part: ExportPart) -> str:
     """Return a part as text; runs in a worker process."""
     with _opened(job) as reads:
         return FORMS[job.form].between.join(_lines(job, reads, part))
