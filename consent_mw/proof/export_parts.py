@@ -161,16 +161,13 @@ def _from_workers(job: ExportJob, parts: Sequence[ExportPart], jobs: int) -> Ite
     """Yield the text of each part in order."""
     left = iter(parts)
     waiting: deque[Future[str]] = deque()
-    pool = worker_pool(jobs)
-    try:
+    with worker_pool(jobs) as pool:
         while True:
             while len(waiting) < _AHEAD * jobs and (part := next(left, None)) is not None:
                 waiting.append(pool.submit(_text, job, part))
             if not waiting:
                 return
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _text(job: ExportJob, part: ExportPart) -> str:

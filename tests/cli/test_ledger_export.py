@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from consent_mw.errors import RecordsError
 from consent_mw.proof import export_parts
+from consent_mw.proof.workers import worker_pool
 from tests.cli.conftest import Run
 from tests.records.books import Book
 
@@ -89,6 +91,12 @@ def test_export_of_what_was_sealed_since_the_last_time(run: Run, book: Book, tmp
     done = run("ledger", "export", "--format", "jsonl", "--state", state)
     assert (done.code, done.out, "Seal 2, up to which" in done.err) == (2, "", True)
     assert run("ledger", "export", "--format", "jsonld", "--state", state).code == 2
+
+
+def test_a_process_that_is_ended_from_outside_is_named() -> None:
+    """A system without memory ends one, of an export or of a verification; the error says that fewer may help."""
+    with pytest.raises(RecordsError, match="Run fewer with --jobs"), worker_pool(1) as pool:
+        pool.submit(os._exit, 1).result()
 
 
 def test_an_export_that_is_killed_leaves_nothing(book: Book, config_file: Path, tmp_path: Path) -> None:
