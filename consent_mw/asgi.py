@@ -99,8 +99,12 @@ class _Bound(partial[Coroutine[Any, Any, None]]):
     """The bound ``__call__`` of a middleware; for inspection it is a coroutine function, as servers require."""
 
     def __call__(self, *given: Any, **named: Any) -> Coroutine[Any, Any, None]:
-        """Handle an event, or name the mistake if the object was called like its class."""
-        if len(given) + len(named) != 3 or named.keys() > {"scope", "receive", "send"}:
+        """
+        Handle an event, or name the mistake if the object was called like its class.
+
+        A call with nothing raises a TypeError as usual: Uvicorn makes one to see whether an application is a factory.
+        """
+        if (given or named) and (len(given) + len(named) != 3 or named.keys() > {"scope", "receive", "send"}):
             from consent_mw.engine.wrapping import called_like_class
 
             raise called_like_class(self.args[0], given)

@@ -16,6 +16,7 @@ from unittest.mock import AsyncMock
 import bottle
 import flask
 import pytest
+import uvicorn
 from asgiref.sync import async_to_sync
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
@@ -372,6 +373,15 @@ def test_a_wrapper_inside_a_route_is_in_the_log(
     finally:
         site.close()
     assert sum("inside a route" in one.getMessage() for one in caplog.records) == inside
+
+
+def test_uvicorn_takes_a_wrapper_for_an_application(config: dict[str, object]) -> None:
+    """It calls what it serves with nothing, to see whether it is a factory, and goes on after a TypeError."""
+    site = ConsentASGIMiddleware(asgi, config)
+    served = uvicorn.Config(site, log_config=None)
+    served.load()
+    site.close()
+    assert served.interface == "asgi3"
 
 
 @pytest.mark.parametrize(
