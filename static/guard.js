@@ -31,9 +31,10 @@
   // Markup that does not match this is not examined further.
   const quick = new RegExp(any, 'i');
   const anchor = doc.createElement('a');
+  const PARTS = /[^\s"'`<>&;=(),]+/g;
   // Return whether code (a script, a page, a style sheet) names a held address.
   const reads = code => quick.test(code = unescape(code)) &&
-    code.split(/[\s"'`<>&;=(),]+/).some(part => part != code && look(part));
+    code.match(PARTS).some(part => part != code && look(part));
   // Return something true if a service must be granted before the address may load.
   const look = address => {
     anchor.href = address;
@@ -50,7 +51,6 @@
 
   const MARK = 'data-cmw-guard';
   const LOADING = 'src srcset srcdoc data poster href';
-  const owners = [];
   const kept = [];
   // The values that were withheld from elements, by their marks. Copies of an element share its mark, and a visitor's
   // markup cannot guess one.
@@ -71,13 +71,14 @@
   const hold = (el, key, value) => {
     key = key.toLowerCase().replace('xlink:', '');
     if (key == 'data-cmw-key') return true;
-    if (!LOADING.includes(key) || !owners.some(owner => owner.isPrototypeOf(el) && key in owner)) return;
-    if (el.getAttribute('data-consent') != 'necessary' && (/doc/.test(key) ? reads(value) :
-      /set/.test(key) ? ('' + value).split(/[\s,]+/).some(look) : look(value))) {
+    // A link of another element leads a visitor somewhere, or to a part of a drawing.
+    if (!LOADING.includes(key) || !(key in el) || key == 'href' && !/link|script|image$/i.test(el.localName)) return;
+    // The space ends the last address of a list, see `reads`.
+    if (el.getAttribute('data-consent') != 'necessary' && (/doc|set/.test(key) ? reads(value + ' ') : look(value))) {
       if (kept.push(el) > 999) kept.shift();
       return mark(el, key, value);
     }
-    if (held(el)) mark(el, key);
+    return held(el) && mark(el, key);
   };
   const markup = (that, args) => args.forEach((value, index) => {
     // Disable the keys, see above, and withhold addresses.
@@ -128,21 +129,18 @@
     // Wrap members of an interface, or of the window if it has no such interface.
     const patch = (kind, keys, ask) => wrap(win[kind]?.prototype || win, keys, ask);
 
-    each('Script Image IFrame Embed Source Media Video Object Link Input', kind => {
-      owners.push(win[kind = `HTML${kind}Element`].prototype);
-      patch(kind, LOADING, (el, args, key) => {
+    each('Script Image IFrame Embed Source Media Video Object Link Input', kind =>
+      patch(`HTML${kind}Element`, LOADING, (el, args, key) => {
         const value = held(el)?.[key];
         return args.length ? hold(el, key, args[0]) : value && '' + value;
-      });
-    });
-    each('Script Image FEImage', kind => owners.push(win[`SVG${kind}Element`].prototype));
+      }));
     patch('HTMLIFrameElement', 'contentDocument contentWindow', (el, args, key, native) => {
       const inner = native();
       fit(inner.defaultView || inner);
     });
     patch('Element', 'setAttribute', (el, [key, value]) => hold(el, key, value));
     patch('Element', 'setAttributeNS', (el, [, key, value]) => hold(el, key, value));
-    patch('Element', 'setAttributeNode setAttributeNodeNS', (el, [{ name, value }]) => hold(el, name, value));
+    patch('Element', 'setAttributeNode setAttributeNodeNS', (el, [attr]) => hold(el, attr.name, attr.value));
     patch('Attr', 'value', ({ ownerElement, name }, args) => args.length && hold(ownerElement, name, args[0]));
     patch('Element', 'removeAttribute', (el, [key]) => { if (held(el)) mark(el, key); });
     each('Element ShadowRoot Document Range DOMParser', kind => [win[kind], win[kind].prototype].forEach(owner =>
@@ -151,18 +149,24 @@
 
     // Replace a held address with one for which the browser itself reports a network error: about:invalid, or a blocked
     // port for sockets.
-    const fail = (index, dead = 'about:invalid', asks = look) => (that, args) => {
-      if (asks(args[index].url || args[index])) args[index] = dead;
+    const fail = (index, dead = 'about:invalid') => (that, args) => {
+      if (look(args[index].url || args[index])) args[index] = dead;
+    };
+    // The same for the addresses in a style.
+    const clean = index => (that, args) => {
+      if (reads(args[index])) args[index] = args[index].replace(PARTS, part => look(part) ? 'about:invalid' : part);
     };
     patch('', 'fetch EventSource Worker SharedWorker Audio', fail(0));
     patch('', 'WebSocket', fail(0, 'wss://h:9'));
     patch('', 'WebTransport fetchLater', fail(0, 'https://h:9'));
     patch('Worklet', 'addModule', fail(0));
     patch('XMLHttpRequest', 'open', fail(1));
-    patch('', 'FontFace', fail(1, 'url(about:invalid)', reads));
-    patch('CSSStyleSheet', 'insertRule', fail(0, 'a{}', reads));
+    patch('', 'FontFace', clean(1));
+    patch('CSSStyleSheet', 'insertRule replace replaceSync', clean(0));
     // An attribute map or an SVGAnimatedString does not reveal its element: drop the call, and repeat it after a grant.
-    const later = (that, [value], key) => look(value.value || value) && again.push([that, key, value]);
+    // A key stays out.
+    const later = (that, [value], key) =>
+      quick.test(value.name) || look(value.value || value) && again.push([that, key, value]);
     patch('NamedNodeMap', 'setNamedItem setNamedItemNS', later);
     patch('SVGAnimatedString', 'baseVal', later);
     // Return true: if told that it failed, a page would send the data in another way.

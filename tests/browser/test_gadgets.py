@@ -348,6 +348,9 @@ READ_BEFORE = {
     "attribute by attribute": "const one = c.appendChild(document.createElement('img'));"
     "for (const { name, value } of new DOMParser().parseFromString(markup, 'text/html').images[0].attributes)"
     " one.setAttribute(name, value)",
+    "as attribute nodes": "const one = c.appendChild(document.createElement('img'));"
+    "for (const { name, value } of new DOMParser().parseFromString(markup, 'text/html').images[0].attributes) {"
+    " const made = document.createAttribute(name); made.value = value; one.attributes.setNamedItem(made); }",
     "as trusted markup": "const rules = { createHTML: text => text };"
     "const own = self.trustedTypes ? trustedTypes.createPolicy('own', rules) : rules;"
     "c.innerHTML = own.createHTML(c.innerHTML + markup)",

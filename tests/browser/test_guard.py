@@ -89,6 +89,7 @@ BEFORE: Notes = {
     "frame in a frame": ["TypeError"],
     "frame of another place": ["function"],
     "rules": ['3own.gif")'],
+    "sheet": ['rgb(1, 2, 3)url("about:invalid")'],
     "names": ["fetch,1,WebSocket,true,function,setAttribute,2,set src"],
 }
 

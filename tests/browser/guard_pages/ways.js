@@ -268,6 +268,14 @@ function styles() {
     sheet.insertRule('main { background: url(/own.gif) }', 2);
     note('rules', sheet.cssRules.length + getComputedStyle(document.querySelector('main')).backgroundImage.slice(-9));
   });
+  attempt('sheet', () => {
+    const [sheet, later] = [new CSSStyleSheet(), new CSSStyleSheet()];
+    document.adoptedStyleSheets = [sheet, later];
+    sheet.replaceSync('main { color: rgb(1, 2, 3); border-image: url("https://held.example/sheet.gif") 1 }');
+    later.replace('main { list-style: square url(//held.example/later.gif) }');
+    const { color, borderImageSource } = getComputedStyle(document.querySelector('main'));
+    note('sheet', color + borderImageSource);
+  });
   if (window.WebTransport) attempt('transport', () => new WebTransport('https://transport.held.example/').ready.catch(() => 0));
   attempt('command', () => {
     const text = document.createElement('div');
