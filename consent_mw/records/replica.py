@@ -162,6 +162,8 @@ class ReplicaReads:
     def _give_up(self, reason: str) -> None:
         self.close()
         self._looked = self._clock()
+        # A store's remedies name the setting that the store usually comes from.
+        reason = reason.replace("the setting records", "the setting replica")
         known, self.trouble = self.trouble, reason
         if not known:
             _log.warning("figures and exports are read from the store itself, not from its replica: %s", reason)
