@@ -161,6 +161,22 @@ def test_the_walk_in_the_docs_ends_with_a_ledger_that_verifies(
     restored.close()
 
 
+def test_addresses_of_stores_need_not_be_on_the_command_line(
+    run: Run, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They contain passwords, which others on the machine could read there."""
+    (tmp_path / "from").write_text(f"sqlite:///{book.path}\n", "utf-8")
+    monkeypatch.setenv("TO", f"sqlite:///{tmp_path}/target.db")
+    done = run("ledger", "copy", f"file:{tmp_path}/from", "env:TO")
+    assert (done.code, "3 entries" in done.out, (tmp_path / "target.db").exists()) == (0, True, True)
+    assert "is the site's own ledger" in run("ledger", "merge", f"file:{tmp_path}/from").err
+    done = run("ledger", "merge", "env:GONE")
+    assert (done.code, "The environment variable GONE does not contain the address of a store." in done.err) == (
+        2,
+        True,
+    )
+
+
 def test_a_bare_copy_of_a_file_in_use_is_found_out(run: Run, book: Book, tmp_path: Path) -> None:
     """It lacks what is still in the write-ahead log: the seal that was verified last is not in it."""
     bare, state = tmp_path / "bare.db", str(tmp_path / "verified.json")
