@@ -148,8 +148,9 @@ LAZY_BACKGROUNDS = (
 #: ... and those from which they take one only if the element has a lazy-loading class.
 LAZY_BY_CLASS = ("data-src", "data-srcset", "data-original", "data-lazy", "data-lazy-src", "data-echo")
 #: The texts in their values that may lead to another host. Browsers read a backslash as a slash, drop tabs and line
-#: breaks, and need no slashes after a scheme other than the page's (https://url.spec.whatwg.org/#url-parsing).
-_LEADS_AWAY = ("//", ":", "\\", "\t", "\n", "\r")
+#: breaks, and need no slashes after a scheme other than the page's (https://url.spec.whatwg.org/#url-parsing). Dot
+#: segments may hide a path in a rule.
+_LEADS_AWAY = ("//", ":", "\\", "\t", "\n", "\r", "/.", "/%2e", "/%2E")
 
 
 #: A text that can be written in only one way, except by character references or the escapes of a charset.
@@ -169,16 +170,17 @@ def _texts_by_name(marks: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...
     }
 
 
-def _marked(name: str, texts: tuple[str, ...]) -> str:
-    """Return the pattern of an attribute whose value contains one of these texts, or is unclear."""
+def _marked(names: Iterable[str], texts: tuple[str, ...]) -> str:
+    """Return the pattern of attributes whose value contains one of these texts, or is unclear."""
+    named = grammar.trie(names)
     if not texts:
-        return grammar.either_case(name) + _NAME_ENDS
+        return named + _NAME_ENDS
     values = []
     for quote, ends in (('"', '"'), ("'", "'"), ("(?![\"'])", " \t\n\r\f>")):
         inside = grammar.trie([text for text in texts if not set(text) & set(ends)], re.escape)
         any_of = f"(?:{inside}|{_UNCLEAR})" if inside else _UNCLEAR
         values.append(rf"{quote}(?:(?!{any_of})[^{ends}]|(?!))*+{any_of}")
-    return f"{grammar.either_case(name)}{_IS}(?:{'|'.join(values)})"
+    return f"{named}{_IS}(?:{'|'.join(values)})"
 
 
 def _uncommon(names: Iterable[str], common: str = _COMMON_NAMES) -> str:
@@ -205,7 +207,10 @@ def matters_by_name(name: str) -> bool:
 
 def _any_mark(texts: dict[str, tuple[str, ...]]) -> str:
     """Return the alternatives that these marks add to a pattern of sensitive attributes."""
-    return "".join(f"|{_marked(name, wanted)}" for name, wanted in texts.items())
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, wanted in texts.items():
+        names.setdefault(wanted, []).append(name)
+    return "".join(f"|{_marked(alike, wanted)}" for wanted, alike in names.items())
 
 
 def _drawn_value(texts: dict[str, tuple[str, ...]]) -> bytes:
@@ -282,7 +287,7 @@ class Syntax:
         self._texts |= _texts_by_name(
             (name, text)
             for name in (*LAZY_BACKGROUNDS, *LAZY_BY_CLASS)
-            for text in _LEADS_AWAY
+            for text in (*_LEADS_AWAY, *self._paths)
             if name not in named_by_rules
         )
         # An address attribute that a rule names is never tame, and a rule for the path "/" applies to every address.
