@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -187,3 +189,20 @@ def asked_in(page: str) -> str:
     found = re.search(r'name="asked" value="(\w+)"', page)
     assert found
     return found[1]
+
+
+def test_a_query_that_a_page_repeats_teaches_no_stranger_and_grants_nothing(tmp_path: Path) -> None:
+    """A visitor can have the site ask about an embed of the catalogue, but not about a name of his own."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        data = json.dumps({"query": unquote(environ["QUERY_STRING"])}).replace("<", "\\u003c")
+        return [f"<!doctype html><title>t</title><script type=application/json>{data}</script>".encode()]
+
+    client = Client(ConsentMiddleware(app, config(tmp_path)))
+    for query, asked in (("//t.example/track.js?id=1", False), ("//www.youtube.com/embed/x", True)):
+        client.get("/", query_string={"q": f'<script async src="https:{query}">'}, headers=VISITOR)
+        page = client.get("/", headers=VISITOR).text
+        assert ("data-cmw-banner" in page) is asked
+    assert "t.example" not in client.get("/_cmw/").text
+    assert client.get("/_cmw/state").get_json()["granted"] == []
