@@ -69,7 +69,7 @@ def about_site(target: AuditTarget, reader: Reader, path: str, *, others: bool =
     if site.mode == "on":
         yield from _about_refusal(visitor, target.origin, page.marks.choice or f"{mount}/choice")
     yield from _about_signal(visitor)
-    yield from _about_links(visitor, target.origin, site, others=others)
+    yield from about_links(site, visitor, target.origin, others=others)
 
 
 def _followed(visitor: AuditVisitor, origin: str, path: str) -> tuple[str, Response]:
@@ -157,7 +157,14 @@ def _about_signal(visitor: AuditVisitor) -> Iterator[Advice]:
         yield Advice("no-gpc-file", WARNING, what, remedy)
 
 
-def _about_links(visitor: AuditVisitor, origin: str, site: Site, *, others: bool) -> Iterator[Advice]:
+def about_links(site: Site, visitor: AuditVisitor | None = None, origin: str = "", *, others: bool) -> Iterator[Advice]:
+    """
+    Yield advice about links of the notice that lead nowhere.
+
+    Args:
+        visitor: Follows those on the site itself; None if only others can be followed.
+        others: Whether to follow those to other hosts.
+    """
     named = {
         "privacy_policy": site.privacy_policy,
         "contact": site.contact,
@@ -167,19 +174,19 @@ def _about_links(visitor: AuditVisitor, origin: str, site: Site, *, others: bool
         url = urljoin(origin + "/", link)
         if not link or not url.startswith(("http://", "https://")):
             continue
-        if way := way_on(origin + "/", url):
+        way = way_on(origin + "/", url) if visitor is not None else ""
+        if visitor is not None and way:
             answer = _followed(visitor, origin, way)[1]
         elif others:
-            parts = urlsplit(url)
             there = UrlTarget(url, Bounds(10))
-            answer = _followed(AuditVisitor(there, ()), there.origin, urlunsplit(parts._replace(scheme="", netloc="")))[
-                1
-            ]
+            path = urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
+            answer = _followed(AuditVisitor(there, ()), there.origin, path)[1]
         else:
             continue
         is_there = 0 < answer.status < 400 or (not way and answer.status in _KEEPS_PROGRAMS_OUT)  # noqa: PLR2004
         if not is_there:
-            what = f"{setting} leads to {link}, which answers {answer.status or answer.problem}."
+            said = f"which answers {answer.status}" if answer.status else f"and there is {answer.problem}"
+            what = f"{setting} leads to {link}, {said}."
             yield Advice("dead-link", WARNING, what, f"Correct {setting} under [site], or the page.")
 
 

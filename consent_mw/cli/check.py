@@ -32,7 +32,7 @@ _NAMED = 3
 @click.command()
 @click.argument("target", required=False)
 @click.option("--path", default="", metavar="PATH", help="The page of TARGET to look at; default: its start page.")
-@click.option("--links", is_flag=True, help="Follow the notice's links to other hosts as well.")
+@click.option("--links", is_flag=True, help="Follow the notice's links to other hosts, too.")
 @click.option(
     "--production",
     is_flag=True,
@@ -61,7 +61,7 @@ def check(owner: Owner, target: str | None, path: str, links: bool, production: 
 
     with _opened(target) as opened:
         site = owner.site_for(opened.app) if isinstance(opened, AppTarget) else owner.site
-        around = _about_target(opened, _page(target or "", path), site, links=links) if opened else ()
+        around = _about_target(opened, _page(target or "", path), site, links=links)
         found = [*_about_all(site), *around]
     lines: list[CheckedLine] = []
     if production:
@@ -140,13 +140,17 @@ def _page(target: str, path: str) -> str:
     return path or "/"
 
 
-def _about_target(target: AuditTarget, path: str, site: Site, *, links: bool) -> Iterator[Advice]:
-    """Yield the advice on a running site."""
+def _about_target(target: AuditTarget | None, path: str, site: Site, *, links: bool) -> Iterator[Advice]:
+    """Yield the advice on a running site; without a target, only on links to other hosts."""
     from consent_mw.audit.installation import about_layers
+    from consent_mw.audit.installed_site import about_links
     from consent_mw.audit.installed_site import about_site
     from consent_mw.audit.pages import Reader
     from consent_mw.audit.targets import AppTarget
 
+    if target is None:
+        yield from about_links(site, others=links)
+        return
     if isinstance(target, AppTarget):
         yield from about_layers(target.app, site)
     yield from about_site(target, Reader(site), path, others=links)

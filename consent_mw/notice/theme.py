@@ -147,8 +147,15 @@ def problems(theme: Theme) -> Iterator[tuple[tuple[str, ...], str, str]]:
                 f"{pair.where} would be hard to {effort}: {wrong} {used[wrong]} against "
                 f"{other} {used[other]}{source} has a contrast of {shown:g}:1, where {pair.least:g}:1 is needed."
             )
-            change = "darker" if luminance(used[wrong]) < luminance(used[other]) else "lighter"
+            change = _change(used[wrong], used[other], pair.least)
             yield (*table, wrong), what, f"Make {wrong} {change}, or change {other} as well."
+
+
+def _change(wrong: str, other: str, least: float) -> str:
+    """Return in which direction a colour gets enough contrast: away from the other one, if there is room."""
+    away, back = ("darker", "lighter") if luminance(wrong) < luminance(other) else ("lighter", "darker")
+    end = "#000000" if away == "darker" else "#ffffff"
+    return away if contrast(end, other) >= least else back
 
 
 def sets_apart(key: object) -> bool:

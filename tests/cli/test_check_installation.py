@@ -25,6 +25,7 @@ from consent_mw.audit.installation import about_keys
 from consent_mw.audit.installation import about_layers
 from consent_mw.audit.installation import about_records
 from consent_mw.audit.installation import about_settings
+from consent_mw.audit.installed_site import about_links
 from consent_mw.audit.installed_site import about_site
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.targets import AppTarget
@@ -411,6 +412,15 @@ def test_a_policy_that_is_not_there_is_told(held: ConsentMiddleware, reader: Rea
     assert asked(held, leading_to("/nowhere")) == ["dead-link"]
     elsewhere = leading_to("http://127.0.0.1:1/privacy")
     assert (asked(held, elsewhere), asked(held, elsewhere, others=True)) == ([], ["dead-link"])
+
+
+def test_links_to_other_hosts_are_followed_without_a_target(site: Maker) -> None:
+    """If the owner asks for it; what lies on the site itself cannot be followed without the site."""
+    gone = "http://127.0.0.1:9/"
+    made = site(privacy_policy=gone + "privacy", contact="/contact")
+    assert list(about_links(made, others=False)) == []
+    (found,) = about_links(made, others=True)
+    assert found.what == f"privacy_policy leads to {gone}privacy, and there is no answer: Connection refused."
 
 
 def test_a_page_that_cannot_be_looked_at_is_an_error(held: ConsentMiddleware, reader: Reader) -> None:

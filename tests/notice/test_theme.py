@@ -84,6 +84,25 @@ def test_a_faint_text_is_refused_at_start_up() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("theme", "remedy"),
+    [
+        ({"ink": "#ffffff", "paper": "#fafafa"}, "Make ink darker"),
+        ({"ink": "#000000", "paper": "#0a0a0a"}, "Make ink lighter"),
+        ({"on": "#ffffff", "main": "#dddddd"}, "Make on darker"),
+        ({"on": "#999999", "main": "#444444"}, "Make on lighter"),
+        ({"soft": "#777777", "paper": "#ffffff"}, "Make soft darker"),
+    ],
+)
+def test_the_remedy_can_be_followed(theme: dict[str, str], remedy: str) -> None:
+    """Nothing is lighter than white, so white on nearly white has to become darker."""
+    with pytest.raises(ConfigError) as caught:
+        config.load({"theme": theme})
+    setting = remedy.split()[1]
+    remedies = [one.remedy for one in caught.value.problems if one.where == f"theme.{setting}"]
+    assert remedy in remedies[0]
+
+
 def test_the_place_of_a_faint_colour_is_its_line(tmp_path: Any) -> None:
     """In a file the message names the file and the line."""
     file = tmp_path / "consent.toml"
