@@ -115,11 +115,12 @@ class PageRecorder:
         self._has_download = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._is_stuck = False
+        self._has_crashed = False
 
     @property
     def was_closed(self) -> bool:
-        """Whether the page was closed because it exceeded a limit."""
-        return self._closing is not None
+        """Whether the page was closed because it exceeded a limit, or its tab crashed."""
+        return self._closing is not None or self._has_crashed
 
     @property
     def _is_chromium(self) -> bool:
@@ -145,7 +146,7 @@ class PageRecorder:
         page.set_default_timeout(bounds.seconds * 1000)
         page.on("dialog", lambda dialog: asyncio.ensure_future(_dismissed(dialog)))
         page.on("download", self._downloads)
-        page.on("crash", lambda _: self._problem("the tab crashed"))
+        page.on("crash", self._crashed)
         page.on("popup", lambda popup: asyncio.ensure_future(_closed(popup)))
         self._context.on("request", self._began)
         self._context.on("requestfinished", self._ended)
@@ -269,8 +270,13 @@ class PageRecorder:
 
     # -- events
 
+    def _crashed(self, _: Any) -> None:
+        """Note the crash; all that fails from then on fails because of it."""
+        self._problem("the tab crashed")
+        self._has_crashed = self._is_stuck = True
+
     def _problem(self, text: str) -> None:
-        if text not in self.record.problems:
+        if not self._has_crashed and text not in self.record.problems:
             self.record.problems.append(text)
 
     def _too_much(self, text: str) -> None:

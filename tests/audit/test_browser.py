@@ -7,11 +7,18 @@ import re
 from collections.abc import Coroutine
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from threading import Event
+from typing import Any
+from typing import cast
 
 import pytest
 from playwright.async_api import Browser
+from playwright.async_api import BrowserContext
+from playwright.async_api import Error
+from playwright.async_api import Page
+from playwright.async_api import Request
 
 from consent_mw import config
 from consent_mw.audit.browser import NO_SCRIPTS
@@ -72,6 +79,33 @@ def short(name: str) -> LivePlan:
     return LivePlan(passes=(UNTOUCHED,), bounds=bounds)
 
 
+class Crashing:
+    """A browser whose tabs crash once they have asked for a picture that never comes."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._browser, name)
+
+    async def new_context(self, **options: Any) -> BrowserContext:
+        """Return a profile, each of whose tabs crashes."""
+        context = await self._browser.new_context(**options)
+
+        def crash(request: Request) -> None:
+            if request.url.endswith("/slow"):
+                crashes.add(asyncio.ensure_future(self._crash(context, request.frame.page)))
+
+        crashes: set[asyncio.Future[None]] = set()
+        context.on("request", crash)
+        return context
+
+    @staticmethod
+    async def _crash(context: BrowserContext, page: Page) -> None:
+        with suppress(Error):  # the answer never comes
+            await (await context.new_cdp_session(page)).send("Page.crash")
+
+
 async def said_of_notices(browser: Browser) -> dict[str, str]:
     """Return what is said of each notice, and which tool made the last one."""
     page, said = await browser.new_page(), {}
@@ -102,7 +136,7 @@ def seen(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict
 
     end = Event()
     taking = AppTarget(hostile(end), Bounds(2))
-    names = [*targets, *HOSTILE]
+    names = [*targets, *HOSTILE, "crash"]
 
     room = asyncio.Semaphore(VISITS)
 
@@ -115,6 +149,7 @@ def seen(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict
             walks = asyncio.gather(
                 *(one(walk_in(browser, target, ["/"], plan(name))) for name, target in targets.items()),
                 *(one(walk_in(browser, taking, [f"/{name}"], short(name))) for name in HOSTILE),
+                one(walk_in(cast(Browser, Crashing(browser)), taking, ["/never", "/download"], short("loop"))),
             )
             said = await said_of_notices(browser)
             return await walks, said
@@ -125,7 +160,8 @@ def seen(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict
             walks, said = thread.submit(asyncio.run, look()).result()
         live = dict(zip(names, walks, strict=True))
         found = {name: report_of(name, Walk(), reader, TODAY) for name in HOSTILE}
-        for name in HOSTILE:
+        found["crash"] = report_of("crash", Walk(), reader, TODAY)
+        for name in (*HOSTILE, "crash"):
             add_browser(found[name], live[name], reader, APP_ORIGIN)
         for name, target in targets.items():
             read = walk(target, reader, ["/"], Limits())
@@ -221,6 +257,13 @@ def test_a_hostile_page_ends_in_time(reports: Mapping[str, AuditReport], name: s
     assert [(view.path, bool(view.requests)) for view in report.browser] == [(f"/{name}", True)]
     said = " ".join(why for _, why in report.unseen)
     assert re.search(HOSTILE[name].said, said), said
+
+
+def test_a_tab_that_crashes_costs_its_own_page_alone(reports: Mapping[str, AuditReport]) -> None:
+    """It is told, and the next page is looked at."""
+    report = reports["crash"]
+    assert report.unseen == [("/never before a choice, in a browser", "the tab crashed")]
+    assert [(view.path, bool(view.requests)) for view in report.browser] == [("/never", True), ("/download", True)]
 
 
 def test_a_report_has_names_and_no_values(reports: Mapping[str, AuditReport]) -> None:
