@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from html import unescape
 from urllib.parse import urlencode
+from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from consent_mw.audit.pages import AuditedPage
 from consent_mw.audit.pages import Reader
@@ -56,6 +58,8 @@ _AGENT = "Mozilla/5.0 (compatible; consent-mw-audit bot)"
 _LOCATION = re.compile(r"<loc>\s*([^<\s]+)\s*</loc>")
 _DIGITS = re.compile(r"\d+")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: How many redirects in a row are followed, as in browsers.
+_MOST_REDIRECTS = 20
 #: The longest address that is followed, in characters.
 _LONGEST = 2_000
 #: The most addresses in the queue.
@@ -220,7 +224,7 @@ def _crawl(
     has_notice = False
     for address in _sitemap(visitor, origin):
         ways.add(address)
-    while (path := ways.take()) and len(pages) < limits.pages and most > 0:
+    while len(pages) < limits.pages and most > 0 and (path := ways.take()):
         if time.monotonic() > deadline:
             found.unseen.append((path, "the time was over"))
             break
@@ -229,8 +233,8 @@ def _crawl(
         told(len(pages), expected * (_visits(limits) if has_notice else 1), UNTOUCHED, path)
         answer = visitor.get(path)
         if answer.status in _REDIRECTS:
-            if way := way_on(origin + path, answer.header("location")):
-                ways.add(way, redirected=True)
+            if problem := _redirected(ways, origin, path, answer):
+                found.unseen.append((path, problem))
             continue
         page = reader.read(origin, path, answer)
         if page.problem or answer.status >= 400:  # noqa: PLR2004
@@ -243,6 +247,21 @@ def _crawl(
     if ways.waiting:
         found.unseen.append((f"{ways.waiting:,} addresses", "more than the limits allow, or alike"))
     return pages
+
+
+def _redirected(ways: _Ways, origin: str, path: str, answer: Response) -> str:
+    """Follow a redirect on the host; return why it is not followed if that matters, or an empty string."""
+    location = answer.header("location")
+    if location and (way := way_on(origin + path, location)):
+        return "" if ways.redirect(path, way) else f"it redirects more than {_MOST_REDIRECTS} times"
+    if not ways.is_first(path):
+        return ""  # a link to another site
+    try:
+        parts = urlsplit(urljoin(origin + path, location.strip()))
+        elsewhere = f"{parts.scheme}://{parts.netloc}/" if location and parts.netloc else ""
+    except ValueError:
+        elsewhere = ""
+    return f"it redirects to {elsewhere}: audit that address" if elsewhere else "it redirects to no address"
 
 
 def _sitemap(visitor: AuditVisitor, origin: str) -> list[str]:
@@ -263,8 +282,12 @@ class _Ways:
         self._shapes: dict[str, int] = {}
         self._queue: deque[str] = deque()
         self._left = 0
+        #: The addresses that redirected, one after the other, to an address.
+        self._chains: dict[str, tuple[str, ...]] = {}
+        self._first: set[str] = set()
         for path in begin:
             self.add(path, redirected=True)
+            self._first.add(path)
 
     def add(self, path: str, *, redirected: bool = False) -> bool:
         """Add an address unless it is known, or there are enough of its pattern."""
@@ -278,6 +301,28 @@ class _Ways:
         self._shapes[shape] = self._shapes.get(shape, 0) + 1
         self._queue.append(path)
         return True
+
+    def redirect(self, path: str, way: str) -> bool:
+        """
+        Add the target of a redirect; return False if too many led to it.
+
+        A target that redirected here is asked for again: some sites set a cookie and send the visitor back.
+        """
+        chain = (*self._chains.get(path, ()), path)
+        if len(chain) > _MOST_REDIRECTS:
+            return False
+        if way in chain:
+            self._queue.append(way)
+        elif not self.add(way, redirected=True):
+            return True
+        self._chains[way] = chain
+        if self.is_first(path):
+            self._first.add(way)
+        return True
+
+    def is_first(self, path: str) -> bool:
+        """Return whether the audit began with this address, or was redirected from there."""
+        return path in self._first
 
     def take(self) -> str:
         """Return the next address, or an empty string."""

@@ -135,6 +135,62 @@ def test_an_audit_ends_within_its_bounds(reader: Reader, kind: str) -> None:
     assert (len(found.pages[UNTOUCHED]) <= 10, app.asked <= 41) == (True, True)
 
 
+def test_endless_redirects_are_told(reader: Reader) -> None:
+    """After twenty in a row, as browsers do; they take nothing from the other pages."""
+    found = visit(Hostile("redirects"), reader)
+    assert found.unseen == [("/bad" + 20 * "x", "it redirects more than 20 times")]
+
+
+@pytest.mark.parametrize("back", ["/", "/welcome"])
+def test_a_site_that_sets_a_cookie_and_sends_back_is_read(reader: Reader, back: str) -> None:
+    """By itself or by way of another page; one that never stops is told."""
+
+    def app(environ, start_response):  # type: ignore[no-untyped-def]
+        if "seen=1" in environ.get("HTTP_COOKIE", "") and environ["PATH_INFO"] == "/":
+            start_response("200 OK", HTML)
+            return [b"<!doctype html><title>x</title>"]
+        way = back if environ["PATH_INFO"] == "/" else "/"
+        start_response("302 Found", [("Location", way), *([("Set-Cookie", "seen=1")] if way == "/" else [])])
+        return []
+
+    found = visit(app, reader)
+    assert ([page.path for page in found.pages[UNTOUCHED]], found.unseen) == (["/"], [])
+
+
+def test_a_site_that_redirects_to_itself_for_ever_is_told(reader: Reader) -> None:
+    """Like one that redirects to ever new addresses."""
+
+    def app(environ, start_response):  # type: ignore[no-untyped-def]
+        start_response("302 Found", [("Location", environ["PATH_INFO"])])
+        return []
+
+    assert visit(app, reader).unseen == [("/", "it redirects more than 20 times")]
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://www.shop.example/start?x=1", "it redirects to https://www.shop.example/: audit that address"),
+        ("//m.shop.example", "it redirects to https://m.shop.example/: audit that address"),
+        ("http://localhost/", "it redirects to http://localhost/: audit that address"),
+        ("/next", "it redirects to https://www.shop.example/: audit that address"),
+        ("mailto:x@shop.example", "it redirects to no address"),
+        ("https://[broken", "it redirects to no address"),
+        ("", "it redirects to no address"),
+    ],
+)
+def test_a_site_that_redirects_to_another_host_is_told(reader: Reader, location: str, said: str) -> None:
+    """The audit leaves no host, so the owner is told which one to name."""
+
+    def app(environ, start_response):  # type: ignore[no-untyped-def]
+        is_next = environ["PATH_INFO"] == "/next"
+        start_response("302 Found", [("Location", "https://www.shop.example/" if is_next else location)])
+        return []
+
+    found = visit(app, reader)
+    assert (found.pages[UNTOUCHED], [why for _, why in found.unseen]) == ([], [said])
+
+
 def test_the_time_for_everything_ends_a_walk(reader: Reader) -> None:
     """What was not reached is said."""
     found = visit(Hostile("thousands"), reader, Limits(pages=10, seconds=0))
