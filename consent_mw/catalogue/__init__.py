@@ -129,39 +129,42 @@ def prepare(folder: Path) -> None:
     Raises:
         CatalogueError: a file breaks the schema.
     """
-    sources = read_sources(folder)
+    sources = dict(each_source(folder))
     services = parse_sources(sources)
     file = folder / prepared.FILE
     file.unlink(missing_ok=True)  # processes that have mapped the old file keep it
-    file.write_bytes(prepared.dump(services.values(), prepared.digest(sources)))
+    file.write_bytes(prepared.dump(services.values(), prepared.digest(sources.items())))
 
 
 @cache
 def _loaded() -> tuple[Mapping[str, Service], str]:
     """Return the services, from the prepared form if possible, and the digest of their sources."""
     folder = Path(__file__).parent
-    sources = read_sources(folder)
-    made_from = prepared.digest(sources)
+    made_from = prepared.digest(each_source(folder))
     kept = prepared.kept_at(__file__)
     for file in (folder / prepared.FILE, kept):
         if file is not None and (services := prepared.open_file(file, made_from)) is not None:
             return services, made_from
+    sources = dict(each_source(folder))
+    made_from = prepared.digest(sources.items())
     content = prepared.dump(parse_sources(sources).values(), made_from)
     if kept is not None and prepared.keep(kept, content):
         services = prepared.open_file(kept, made_from)
     return services or prepared.read(content), made_from
 
 
-def read_sources(folder: Path) -> Mapping[str, bytes]:
-    """Return the sources of the catalogue by name: the TOML files, and the code that checks and packs them."""
-    sources: dict[str, bytes] = {}
+def each_source(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """
+    Yield the name and content of each source of the catalogue: the TOML files, and the code that checks and packs them.
+
+    A worker only needs their digest. It reads them one by one, since all of them together take three megabytes.
+    """
     names = [(name, f"{folder.parent}/{name}") for name in _PACKED_BY]
     for place, ending in ((str(folder), ".py"), (f"{folder}/{SERVICES}", ".toml")):
         names += [(name, f"{place}/{name}") for name in os.listdir(place) if name.endswith(ending)]
     for name, path in sorted(names):
         with open(path, "rb") as file:  # creating a Path for each takes as long as reading
-            sources[name] = file.read()
-    return sources
+            yield name, file.read()
 
 
 def parse_sources(sources: Mapping[str, bytes]) -> Mapping[str, Service]:

@@ -20,7 +20,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Collection
-from collections.abc import Mapping
+from collections.abc import Iterable
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -42,10 +42,15 @@ _FIELDS = Service.__slots__
 _LONGEST_HEAD = 256
 
 
-def digest(sources: Mapping[str, bytes]) -> str:
-    """Return 64 hex digits that change with the name or content of any source, and with the fields of a service."""
+def digest(sources: Iterable[tuple[str, bytes]]) -> str:
+    """
+    Return 64 hex digits that change with the name or content of any source, and with the fields of a service.
+
+    Args:
+        sources: The name and content of each, ordered by name.
+    """
     whole = hashlib.sha256(repr((_FORMAT, _FIELDS)).encode())
-    for name, content in sorted(sources.items()):
+    for name, content in sources:
         whole.update(f"\0{name}\0{len(content)}\0".encode())
         whole.update(content)
     return whole.hexdigest()

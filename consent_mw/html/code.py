@@ -53,7 +53,6 @@ from consent_mw.html.script_reading import asks_whether
 from consent_mw.html.signatures import FIRST_LETTERS
 from consent_mw.html.signatures import Signature
 from consent_mw.html.signatures import SignatureSource
-from consent_mw.html.signatures import SignatureTables
 from consent_mw.html.signatures import indexed
 from consent_mw.html.signatures import signature_of
 from consent_mw.html.urls import Url
@@ -69,6 +68,8 @@ _CACHED_SCRIPT = 65_536
 _ENTRY = 300
 #: Up to so many signatures, their words are searched for one by one instead of collecting all words of the script.
 _FEW = 8
+#: The words of scripts whose signatures are kept, and the longest of them in bytes.
+_MOST_WORDS, _LONGEST_WORD = 4096, 64
 #: A longer script is assumed to have code of its own besides calls.
 _MOST_CALLS = 65_536
 
@@ -234,15 +235,16 @@ class CodeMatcher:
         self._source = source
         self._resolved = resolved
         self._begun = begun
-        #: The signatures used so far, and all of the owner's; others are created from the source when first needed.
-        self._found = indexed([signature_of(text, service.id) for service in own.values() for text in service.inline])
-        self._own_found = self._found
-        self._words = frozenset(self._found.by_word)
-        self._beginnings = frozenset(self._found.by_beginning)
+        #: The owner's signatures; others are created from the source when first needed.
+        self._own_found = indexed(
+            [signature_of(text, service.id) for service in own.values() for text in service.inline]
+        )
+        #: The signatures that have to be tried in each script.
+        self._rest = self._own_found.rest
         if source is not None:
-            self._words |= source.words
-            self._beginnings |= source.beginnings
-            self._found = SignatureTables({}, {}, self._made(source.signatures_without_words()) + self._found.rest)
+            self._rest = self._made(source.signatures_without_words()) + self._rest
+        #: The signatures that words of scripts have led to.
+        self._by_word: dict[bytes, tuple[Signature, ...]] = {}
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
 
@@ -251,28 +253,38 @@ class CodeMatcher:
         """Finds the words of a script by which signatures may be indexed; None to examine all words."""
         if scan.Words is None:
             return None
-        return scan.Words(dict.fromkeys(self._words, 1), dict.fromkeys(self._beginnings, 1))
+        words, beginnings = self._index()
+        return scan.Words(dict.fromkeys(words, 1), dict.fromkeys(beginnings, 1))
+
+    def _index(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """Return the words that signatures are indexed by, and the prefixes that others are indexed by."""
+        own, source = self._own_found, self._source
+        words, beginnings = frozenset(own.by_word), frozenset(own.by_beginning)
+        return (words, beginnings) if source is None else (words | source.words, beginnings | source.beginnings)
+
+    @cached_property
+    def _kept_index(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """The result of :meth:`_index`; only needed without the scanner in C, which has a table of its own."""
+        return self._index()
 
     def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
         """Return the signatures, except those of services that the owner replaces."""
         return [signature_of(text, id_) for text, id_ in pairs if id_ not in self._own]
 
-    def _with_word(self, word: bytes) -> list[Signature]:
-        found = self._found.by_word.get(word)
+    def _with(self, word: bytes) -> tuple[Signature, ...]:
+        """Return the signatures that are indexed by a word, or by a prefix of it."""
+        found = self._by_word.get(word)
         if found is None:
-            found = self._own_found.by_word.get(word, [])
-            if self._source is not None:
-                found = self._made(self._source.signatures_with(word)) + found
-            self._found.by_word[word] = found
-        return found
-
-    def _beginning_with(self, letters: bytes) -> list[Signature]:
-        found = self._found.by_beginning.get(letters)
-        if found is None:
-            found = self._own_found.by_beginning.get(letters, [])
-            if self._source is not None:
-                found = self._made(self._source.signatures_beginning(letters)) + found
-            self._found.by_beginning[letters] = found
+            own, source, letters = self._own_found, self._source, word[:FIRST_LETTERS]
+            by_word, by_prefix = own.by_word.get(word, []), own.by_beginning.get(letters, [])
+            if source is not None:
+                by_word = self._made(source.signatures_with(word)) + by_word
+                by_prefix = self._made(source.signatures_beginning(letters)) + by_prefix
+            found = (*by_word, *(one for one in by_prefix if word.startswith(one.beginning)))
+            if len(word) <= _LONGEST_WORD:
+                if len(self._by_word) >= _MOST_WORDS:
+                    self._by_word.clear()
+                self._by_word[word] = found
         return found
 
     def _queues_of(self, id_: str) -> frozenset[bytes]:
@@ -336,21 +348,22 @@ class CodeMatcher:
 
     def _signatures(self, script: ScriptText) -> Iterator[tuple[Signature, list[int]]]:
         """Yield the signatures in a script, with their positions."""
-        table, beginnings = self._table, self._beginnings
-        known = script.words() if table is None else set(table.found_in(script.text))
-        # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
-        tried = {signature: None for word in known & self._words for signature in self._with_word(word)}
-        for word in known:
-            if word[:FIRST_LETTERS] in beginnings:
-                found = self._beginning_with(word[:FIRST_LETTERS])
-                tried |= {signature: None for signature in found if word.startswith(signature.beginning)}
-        if table is not None and len(tried) <= _FEW and not self._found.rest:
+        table = self._table
+        if table is None:
+            words, beginnings = self._kept_index
+            known = script.words()
+            # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
+            telling = known & words | {word for word in known if word[:FIRST_LETTERS] in beginnings}
+        else:
+            known = telling = set(table.found_in(script.text))
+        tried = {signature: None for word in telling for signature in self._with(word)}
+        if table is not None and len(tried) <= _FEW and not self._rest:
             # Usually none of them occurs, and finding that out is cheaper than collecting all words of the script.
             tried = {signature: None for signature in tried if all(map(script.text.__contains__, signature.words))}
             if not tried:
                 return
         words = known if table is None else script.words()
-        for signature in (*self._found.rest, *tried):
+        for signature in (*self._rest, *tried):
             if not signature.words <= words:
                 continue
             if places := [found.start() for found in signature.pattern.finditer(script.text)]:

@@ -176,6 +176,8 @@ Attributes = dict[bytes, list[Attribute]]
 def attributes(tag: bytes, name_end: int, *, xml: bool = False) -> Attributes:
     """Return the attributes of a complete ``tag`` by name, lower-case in HTML; the first of several counts."""
     found: dict[bytes, list[Attribute]] = {}
+    if tag[name_end:] == b">":
+        return found  # as in most inline scripts
     for match in ATTRIBUTE.finditer(tag, name_end, len(tag)):
         name = match.group(1)
         group = match.lastindex or 1

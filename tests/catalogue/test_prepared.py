@@ -69,7 +69,7 @@ def opened(folder: Path, content: bytes, made_from: str) -> object:
 
 def test_what_is_read_is_what_was_written() -> None:
     """Each service of the catalogue comes back with the same values of the same types, in the same order."""
-    parsed = catalogue.parse_sources(catalogue.read_sources(FOLDER))
+    parsed = catalogue.parse_sources(dict(catalogue.each_source(FOLDER)))
     read = prepared.read(prepared.dump(parsed.values(), "x"))
     assert (list(read), repr(list(read.values()))) == (list(parsed), repr(list(parsed.values())))
 

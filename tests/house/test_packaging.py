@@ -137,7 +137,7 @@ def test_the_prepared_catalogue_of_the_wheel_counts(wheel: Path, tmp_path: Path)
         for name in archive.namelist():
             archive.extract(name, tmp_path)
     folder = tmp_path / "consent_mw/catalogue"
-    made_from = prepared.digest(catalogue.read_sources(folder))
+    made_from = prepared.digest(catalogue.each_source(folder))
     assert prepared.open_file(folder / prepared.FILE, made_from) == catalogue.load()
 
 

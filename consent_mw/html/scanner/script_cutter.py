@@ -27,6 +27,8 @@ from consent_mw.html.script_cut import cut_of
 _LONGEST_TAG = 512
 #: The attributes that a script to be cut may have.
 _PLAIN = re.compile(rb"type|language|nonce|charset|id|class|async|defer|crossorigin|data-(?!cmw-|consent\Z|.*src\Z).+")
+#: Stands for the cut of a script that was not determined yet; None is a script that stays whole.
+_NOT_KNOWN = Cut((), strict=False)
 _STRICT = b'"use strict";'
 _END = b"</script>"
 #: Charsets in which a byte below 128 is always that character of ASCII.
@@ -42,7 +44,8 @@ class ScriptCutter:
 
     def would_cut(self, tag: bytes, code: bytes) -> bool:
         """Return whether a script is cut when it is to be held."""
-        return self._may_cut(tag, code) and self._cut(code) is not None
+        known = self._document.holder.memory.cuts.get(code, _NOT_KNOWN)
+        return known is not None and self._may_cut(tag, code) and self._cut(code) is not None
 
     def apply(self, tag: bytes, code: bytes, start: int, ids: Ids) -> bool:
         """

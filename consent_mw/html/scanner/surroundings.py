@@ -86,7 +86,9 @@ class Surroundings:
 
     def may_run_scripts(self, scripting: bool) -> bool:
         """Return whether this covers browsers with scripts on, or off."""
-        return any(follower.tree.dialect.scripting in (None, scripting) for follower in self.followers)
+        if self._followers is None:
+            return True
+        return any(follower.tree.dialect.scripting in (None, scripting) for follower in self._followers)
 
     def restrict(self, *, scripting: bool) -> None:
         """Cover only browsers with scripts on, or off."""
