@@ -27,7 +27,6 @@ import re
 import sys
 from collections.abc import Iterable
 from collections.abc import Iterator
-from concurrent.futures import Future
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -153,6 +152,8 @@ def _search_in_loop(asker: Asker, found: _Search) -> None:
 
     If the loop does not answer, it waits for the thread that asks, in code that is on the stack of the loop's thread.
     """
+    from concurrent.futures import Future  # here, since only applications with an event loop need it
+
     assert asker.task is not None  # noqa: S101 -- for the type checker
     searched: Future[None] = Future()
 

@@ -253,19 +253,16 @@ class CodeMatcher:
         """Finds the words of a script by which signatures may be indexed; None to examine all words."""
         if scan.Words is None:
             return None
-        words, beginnings = self._index()
+        words, beginnings = self._index
+        del self._index  # only needed without this table
         return scan.Words(dict.fromkeys(words, 1), dict.fromkeys(beginnings, 1))
 
+    @cached_property
     def _index(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
-        """Return the words that signatures are indexed by, and the prefixes that others are indexed by."""
+        """The words that signatures are indexed by, and the prefixes that others are indexed by."""
         own, source = self._own_found, self._source
         words, beginnings = frozenset(own.by_word), frozenset(own.by_beginning)
         return (words, beginnings) if source is None else (words | source.words, beginnings | source.beginnings)
-
-    @cached_property
-    def _kept_index(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
-        """The result of :meth:`_index`; only needed without the scanner in C, which has a table of its own."""
-        return self._index()
 
     def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
         """Return the signatures, except those of services that the owner replaces."""
@@ -350,10 +347,10 @@ class CodeMatcher:
         """Yield the signatures in a script, with their positions."""
         table = self._table
         if table is None:
-            words, beginnings = self._kept_index
+            indexed_words, beginnings = self._index
             known = script.words()
             # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
-            telling = known & words | {word for word in known if word[:FIRST_LETTERS] in beginnings}
+            telling = known & indexed_words | {word for word in known if word[:FIRST_LETTERS] in beginnings}
         else:
             known = telling = set(table.found_in(script.text))
         tried = {signature: None for word in telling for signature in self._with(word)}

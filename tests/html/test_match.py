@@ -210,6 +210,15 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(matcher._host_cache) < 7000
 
 
+def test_the_words_that_are_remembered_are_bounded() -> None:
+    """However many words of scripts begin like a signature, each is found and few are kept."""
+    matcher = Matcher([service("word", inline=("sendAll",))])
+    text = b";".join(b"sendAll%d()" % number for number in range(5000))
+    assert matcher.code(text) == ("word",)
+    assert matcher.code(b"sendAll4999()") == ("word",)
+    assert len(matcher._code._by_word) < 4100
+
+
 COOKIES = {
     "_t": ("cookie",),
     "_t_1": ("cookie",),
