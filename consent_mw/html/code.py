@@ -40,21 +40,17 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
-from consent_mw.html import scan
 from consent_mw.html.script_reading import IDENTIFIER
 from consent_mw.html.script_reading import ScriptReading
 from consent_mw.html.script_reading import ScriptText
 from consent_mw.html.script_reading import asks_whether
-from consent_mw.html.signatures import FIRST_LETTERS
+from consent_mw.html.signature_finder import SignatureFinder
 from consent_mw.html.signatures import Signature
 from consent_mw.html.signatures import SignatureSource
-from consent_mw.html.signatures import indexed
-from consent_mw.html.signatures import signature_of
 from consent_mw.html.urls import Url
 from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import resolve
@@ -66,10 +62,6 @@ _CACHED_CODE = 4_194_304
 _CACHED_SCRIPT = 65_536
 #: The assumed size of an entry without the script itself, in bytes.
 _ENTRY = 300
-#: Up to so many signatures, their words are searched for one by one instead of collecting all words of the script.
-_FEW = 8
-#: The words of scripts whose signatures are kept, and the longest of them in bytes.
-_MOST_WORDS, _LONGEST_WORD = 4096, 64
 #: A longer script is assumed to have code of its own besides calls.
 _MOST_CALLS = 65_536
 
@@ -231,58 +223,11 @@ class CodeMatcher:
         source: SignatureSource | None = None,
     ) -> None:
         self._services = services
-        self._own = own
-        self._source = source
         self._resolved = resolved
         self._begun = begun
-        #: The owner's signatures; others are created from the source when first needed.
-        self._own_found = indexed(
-            [signature_of(text, service.id) for service in own.values() for text in service.inline]
-        )
-        #: The signatures that have to be tried in each script.
-        self._rest = self._own_found.rest
-        if source is not None:
-            self._rest = self._made(source.signatures_without_words()) + self._rest
-        #: The signatures that words of scripts have led to.
-        self._by_word: dict[bytes, tuple[Signature, ...]] = {}
+        self._finder = SignatureFinder(own, source)
         self._cache: dict[bytes | tuple[bytes, str], Code] = {}
         self._room = _CACHED_CODE
-
-    @cached_property
-    def _table(self) -> scan.WordTable | None:
-        """Finds the words of a script by which signatures may be indexed; None to examine all words."""
-        if scan.Words is None:
-            return None
-        words, beginnings = self._index
-        del self._index  # only needed without this table
-        return scan.Words(dict.fromkeys(words, 1), dict.fromkeys(beginnings, 1))
-
-    @cached_property
-    def _index(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
-        """The words that signatures are indexed by, and the prefixes that others are indexed by."""
-        own, source = self._own_found, self._source
-        words, beginnings = frozenset(own.by_word), frozenset(own.by_beginning)
-        return (words, beginnings) if source is None else (words | source.words, beginnings | source.beginnings)
-
-    def _made(self, pairs: Iterable[tuple[str, str]]) -> list[Signature]:
-        """Return the signatures, except those of services that the owner replaces."""
-        return [signature_of(text, id_) for text, id_ in pairs if id_ not in self._own]
-
-    def _with(self, word: bytes) -> tuple[Signature, ...]:
-        """Return the signatures that are indexed by a word, or by a prefix of it."""
-        found = self._by_word.get(word)
-        if found is None:
-            own, source, letters = self._own_found, self._source, word[:FIRST_LETTERS]
-            by_word, by_prefix = own.by_word.get(word, []), own.by_beginning.get(letters, [])
-            if source is not None:
-                by_word = self._made(source.signatures_with(word)) + by_word
-                by_prefix = self._made(source.signatures_beginning(letters)) + by_prefix
-            found = (*by_word, *(one for one in by_prefix if word.startswith(one.beginning)))
-            if len(word) <= _LONGEST_WORD:
-                if len(self._by_word) >= _MOST_WORDS:
-                    self._by_word.clear()
-                self._by_word[word] = found
-        return found
 
     def _queues_of(self, id_: str) -> frozenset[bytes]:
         """Return the globals that queues replace while the service is held."""
@@ -328,7 +273,7 @@ class CodeMatcher:
             depth: The number of encodings around the text.
         """
         script = ScriptText(text)
-        marked = {signature.id for signature, _ in self._signatures(script)}
+        marked = {signature.id for signature, _ in self._finder.found_in(script)}
         found = self._addresses(script.text, host, depth)
         return tuple(sorted(marked | {id_ for address in found for id_ in address.ids}))
 
@@ -342,29 +287,6 @@ class CodeMatcher:
         return tuple(sorted({id_ for address in self._addresses(ScriptText(text).text, host) for id_ in address.ids}))
 
     # -- finding matches
-
-    def _signatures(self, script: ScriptText) -> Iterator[tuple[Signature, list[int]]]:
-        """Yield the signatures in a script, with their positions."""
-        table = self._table
-        if table is None:
-            indexed_words, beginnings = self._index
-            known = script.words()
-            # Set look-ups are cheap; a pattern is tried only if all words of its signature occur.
-            telling = known & indexed_words | {word for word in known if word[:FIRST_LETTERS] in beginnings}
-        else:
-            known = telling = set(table.found_in(script.text))
-        tried = {signature: None for word in telling for signature in self._with(word)}
-        if table is not None and len(tried) <= _FEW and not self._rest:
-            # Usually none of them occurs, and finding that out is cheaper than collecting all words of the script.
-            tried = {signature: None for signature in tried if all(map(script.text.__contains__, signature.words))}
-            if not tried:
-                return
-        words = known if table is None else script.words()
-        for signature in (*self._rest, *tried):
-            if not signature.words <= words:
-                continue
-            if places := [found.start() for found in signature.pattern.finditer(script.text)]:
-                yield signature, places
 
     def _addresses(self, text: bytes, host: str, depth: int = 0) -> Iterator[_Address]:
         """Yield the addresses that reach services, and the encoded texts that contain a signature or an address."""
@@ -408,7 +330,7 @@ class CodeMatcher:
     # -- judging matches
 
     def _match(self, script: ScriptText, host: str) -> Code:
-        signatures = list(self._signatures(script))
+        signatures = list(self._finder.found_in(script))
         addresses = list(self._addresses(script.text, host))
         hosts = list(self._hosts(script.text, host))
         if not signatures and not addresses and not hosts:

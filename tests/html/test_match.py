@@ -216,7 +216,7 @@ def test_the_words_that_are_remembered_are_bounded() -> None:
     text = b";".join(b"sendAll%d()" % number for number in range(5000))
     assert matcher.code(text) == ("word",)
     assert matcher.code(b"sendAll4999()") == ("word",)
-    assert len(matcher._code._by_word) < 4100
+    assert len(matcher._code._finder._by_word) < 4100
 
 
 COOKIES = {
