@@ -440,6 +440,11 @@ def describes_picture(alt: str) -> bool:
     return len(words) > 1 and (_TRACKING | _ADVERTISING | _TAGS).isdisjoint(words)
 
 
+def is_tracking_word(word: str) -> bool:
+    """Return whether a word is one of tracking, advertising or tag management."""
+    return word in _TRACKING or word in _ADVERTISING or word in _TAGS
+
+
 def is_about_sign_in(address: StrangeAddress) -> bool:
     """Return whether a word in the host or the path of an address is about signing in."""
     return not _SIGN_IN.isdisjoint(address.host_words | address.path_words)

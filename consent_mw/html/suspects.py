@@ -41,6 +41,7 @@ from consent_mw.html.signs import Opinion
 from consent_mw.html.signs import address_of
 from consent_mw.html.signs import describes_picture
 from consent_mw.html.signs import is_about_sign_in
+from consent_mw.html.signs import is_tracking_word
 from consent_mw.html.signs import opinion
 from consent_mw.html.signs import tracker_file
 from consent_mw.html.signs import without_cited
@@ -60,6 +61,8 @@ _MOST_STRANGERS = 40
 _MOST_DOMAINS = 2048
 #: Shorter names are not compared with the site's name.
 _SHORTEST_NAME = 4
+#: The most letters that may follow a shorter one.
+_LONGEST_REST = 4
 _FILE_NAME = re.compile(r"[a-z0-9.]{4,40}")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 #: A picture that a page repeats in noscript because of lazy loading has a name and no query.
@@ -243,10 +246,22 @@ def _tells(element: StrangeElement, url: Url) -> bool:
 
 
 def _named_alike(domain: str, site: str) -> bool:
-    """Whether the names of two domains resemble each other: ``shopcdn.example`` and ``shop.example``."""
+    """
+    Whether the names of two domains resemble each other: ``shopcdn.example`` and ``shop.example``.
+
+    A name of three letters may begin another by chance, so only a few letters may follow it, and no word of tracking.
+    """
     one, other = (re.sub(r"[^a-z0-9]", "", name.partition(".")[0]) for name in (domain, site))
     short, long = sorted((one, other), key=len)
-    return len(short) >= _SHORTEST_NAME and short in long
+    if short == long or len(short) >= _SHORTEST_NAME:
+        return bool(short) and short in long
+    rest = long[len(short) :]
+    return (
+        len(short) == _SHORTEST_NAME - 1
+        and long.startswith(short)
+        and len(rest) <= _LONGEST_REST
+        and not is_tracking_word(rest)
+    )
 
 
 def stranger_id(host: str) -> str:

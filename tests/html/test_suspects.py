@@ -186,6 +186,21 @@ def test_what_delivers_the_site_is_its_own() -> None:
     assert seen(site, script) == set()
 
 
+@pytest.mark.parametrize(
+    ("host", "page", "own"),
+    [
+        *(("a.nytc.example", "www.nytcourier.test", True), ("static.abc.example", "abcnews.test", True)),
+        *(("a.abci.co.uk", "www.abc.test", True), ("a.ft.example", "www.ft.test", True)),
+        *(("a.abcads.example", "abc.test", False), ("a.abcstat.example", "abc.test", False)),
+        *(("a.abclonger.example", "abc.test", False), ("a.ftx.example", "ft.test", False)),
+        *(("a.xabc.example", "abc.test", False), ("a.abd.example", "abc.test", False)),
+    ],
+)
+def test_short_names_are_alike_if_hardly_anything_follows(host: str, page: str, own: bool) -> None:
+    """Publishers with names of three letters deliver from such domains; a word of tracking behind it is no delivery."""
+    assert Delivery().is_own(host, page) is own
+
+
 def test_an_answer_that_was_kept_does_not_outlive_what_it_rests_on() -> None:
     """When a suspect turns out to be the site's own, the version changes, and with it what is remembered of pages."""
     site = holder(unknown="suspects")
