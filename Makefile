@@ -21,8 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# One more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Two more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 PAGES ?=
 DJANGO ?=
 TAG ?=
@@ -72,20 +72,20 @@ format: $(TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tests: $(TOOLS) packages npm
+tests: $(TOOLS) packages npm collected
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -raR --cov --cov-report= --durations=10
 	$(BIN)/coverage report --skip-covered | tail -n 60
 	@echo "Gate: $(GATE) % of lines and branches where a mistake would leak a tracker or lose a choice."
 	$(BIN)/coverage report --include='$(GATED)' --fail-under=$(GATE)
 
-# Compile all tests while lint uses another core. Errors are ignored here, since the tests report them.
+# Compile all tests once, so that not every process does it. Errors are ignored here, since the tests report them.
 collected: $(TOOLS)
 	@$(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1 || true
 
+# mypy uses one core for a minute or more, which the tests leave idle now and then.
 test: $(TOOLS)
-	@$(MAKE) --no-print-directory -j2 lint collected
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j2 lint tests
 
 test-fast: $(TOOLS)
 	$(BIN)/ruff check .

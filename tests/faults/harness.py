@@ -114,7 +114,7 @@ class Server:
         folder: Path,
         config: Mapping[str, object] | str,
         *,
-        workers: int = 4,
+        workers: int = 2,
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,

@@ -97,7 +97,7 @@ def test_a_frozen_store_holds_up_no_page(tmp_path: Path, spool: Path, store: Sto
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 def test_a_replay_that_is_killed_is_gone_on_with(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
     """All workers are killed during a replay; their successors send the rest, and nothing twice."""
-    with serving(tmp_path, site(url, spool)) as server:
+    with serving(tmp_path, site(url, spool), workers=4) as server:
         store.kill()
         visits = server.load("grants", count=1000, threads=4).rest()
         spooled = waiting(spool)
@@ -148,7 +148,7 @@ def test_with_the_store_away_and_the_disk_full_grants_are_refused(
 def test_a_store_that_is_full_loses_nothing(tmp_path: Path, spool: Path, store: Store, url: str) -> None:
     """The store can be read but not written: grants are spooled until it has room."""
     assert isinstance(store, Redis)
-    with serving(tmp_path, site(url, spool), workers=2) as server:
+    with serving(tmp_path, site(url, spool)) as server:
         first = server.load("grants", count=50).rest()
         store.fill()
         visits = server.load("grants", count=100, threads=2).rest()
@@ -166,7 +166,7 @@ def test_a_site_that_starts_without_its_store_serves_and_records(
 ) -> None:
     """It serves pages and accepts grants at once, and connects to the store when it is up."""
     store.kill()
-    with serving(tmp_path, site(url, spool), workers=2) as server:
+    with serving(tmp_path, site(url, spool)) as server:
         pages = server.load("pages", pause=0.02)
         visits = server.load("grants", count=50).rest()
         store.start()

@@ -40,7 +40,7 @@ def file_url(tmp_path: Path) -> str:
 def test_workers_killed_during_5000_grants_lose_none(tmp_path: Path, file_url: str) -> None:
     """Every acknowledged receipt is in the ledger once, and pages are always served."""
     kills = 4
-    with serving(tmp_path, site(file_url)) as server:
+    with serving(tmp_path, site(file_url), workers=4) as server:
         pages = server.load("pages", pause=0.02)
         grants = server.load("grants", count=5000, threads=6)
         visits = []
@@ -90,7 +90,7 @@ def test_a_clock_that_goes_back_breaks_nothing(tmp_path: Path, file_url: str) ->
     today = int(time.time() // 86_400)
     receipts = []
     _set(clock, 0)
-    with serving(tmp_path, site(file_url), environment={"SITE_CLOCK": str(clock)}, workers=2) as server:
+    with serving(tmp_path, site(file_url), environment={"SITE_CLOCK": str(clock)}) as server:
         pages = server.load("pages", pause=0.02)
         with closing(open_records(file_url, site=SITE)) as records:
             for days in (0, -3, 1, -1):
@@ -127,7 +127,7 @@ def test_two_that_seal_at_once_make_one_chain_in_a_file(tmp_path: Path, file_url
 
 
 def _seal_at_once(folder: Path, url: str) -> None:
-    with serving(folder, site(url)) as server:
+    with serving(folder, site(url), workers=4) as server:
         command = [sys.executable, "-m", "tests.faults.sealer", url]
         pipe = subprocess.PIPE
         sealers = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
