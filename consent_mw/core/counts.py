@@ -148,3 +148,8 @@ class Figures:
     first: int
     last: int
     cells: Mapping[tuple[str, str], int]
+
+
+def power_of_ten(number: int) -> int:
+    """Return the largest power of ten that is not above a number; 0 for 0."""
+    return 10 ** (len(str(number)) - 1) if number else 0

@@ -146,10 +146,18 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The items by name, and the number of examined pages."""
+    """
+    The inventory of a site.
+
+    Args:
+        loaded: The items, by name.
+        pages: The number of examined pages.
+        outcomes: The number of these on which a service was held (True) or ran (False), by its id and this.
+    """
 
     loaded: tuple[Loaded, ...]
     pages: int
+    outcomes: Mapping[tuple[str, bool], int]
 
     def new(self, since: int) -> list[Loaded]:
         """Return the items that were first seen on that day or later."""
@@ -224,7 +232,18 @@ def inventory(
         entry.gone = entry.last <= latest - GONE_AFTER
         _judge(entry, site, known)
     loaded = tuple(sorted(found.values(), key=lambda entry: (bool(entry.cookie), entry.name)))
-    return Inventory(loaded, seen[PAGE].pages if PAGE in seen else 0)
+    return Inventory(loaded, seen[PAGE].pages if PAGE in seen else 0, _outcomes(seen))
+
+
+def _outcomes(seen: Mapping[Sighting, Occurrence]) -> dict[tuple[str, bool], int]:
+    """Return on how many examined pages each service was held, and on how many it ran."""
+    found: dict[tuple[str, bool], int] = {}
+    for sighting, occurrence in seen.items():
+        if sighting.service:
+            # A page may have several elements of a service, so the most frequent one is a lower bound.
+            outcome = sighting.service, sighting.held
+            found[outcome] = max(found.get(outcome, 0), occurrence.pages)
+    return found
 
 
 def _ids_by_host(services: Iterable[Service]) -> dict[str, set[str]]:

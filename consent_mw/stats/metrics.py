@@ -9,7 +9,8 @@ Neither depends on a visit.
 
 The metrics of a process are not figures: the number of waiting items is rounded to a power of ten, and is reported only
 while something is wrong. The inventory is not made from figures either, and has its own URL: it counts domains, and
-changes with what pages load.
+changes with what pages load. On how many pages a service was held or ran is known later, from one page in fifty,
+and is rounded to a power of ten as well: one more page on which it ran would be one visitor who had agreed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from consent_mw.core.counts import power_of_ten
 from consent_mw.stats.inventory import STANDINGS
 from consent_mw.stats.inventory import Inventory
 from consent_mw.stats.rates import Rate
@@ -129,4 +131,8 @@ def inventory_metrics(things: Inventory, newest: int) -> tuple[str, str]:
         first = [one.first for one in things.loaded if one.domain and one.standing == standing and not one.gone]
         domains.labels(standing).set(len(first))
         new.labels(standing).set(sum(day >= newest for day in first))
+    what = "Inspected pages (one in fifty) on which a service was held or ran, rounded down to a power of ten."
+    pages = Gauge("consent_mw_inventory_service_pages", what, ["service", "outcome"], registry=registry)
+    for (service, is_held), number in sorted(things.outcomes.items()):
+        pages.labels(service, "held" if is_held else "ran").set(power_of_ten(number))
     return generate_latest(registry).decode(), CONTENT_TYPE_LATEST

@@ -32,6 +32,7 @@ from flask import Flask
 from flask import Response
 from flask import jsonify
 
+from consent_mw.core.counts import power_of_ten
 from consent_mw.errors import RecordsError
 from consent_mw.proof.retention import TOLERANCE
 from consent_mw.proof.retention import clock_difference
@@ -108,11 +109,6 @@ class _StoreSeen(NamedTuple):
     faults: int
 
 
-def _power_of_ten(number: int) -> int:
-    """Return the largest power of ten that is not above a number; 0 for 0."""
-    return 10 ** (len(str(number)) - 1) if number else 0
-
-
 class Health:
     """
     The health of one process; can be shared between threads.
@@ -147,7 +143,7 @@ class Health:
         if isinstance(records, SpooledRecords) and found["spool"] == "waiting":
             with suppress(RecordsError):
                 status = records.status()
-                waiting = _power_of_ten(status.entries)
+                waiting = power_of_ten(status.entries)
                 oldest = max(today - status.oldest, 0) if status.oldest is not None else 0
         if seen is not None:
             ahead, faults = None if seen.ahead is None else round(seen.ahead), seen.faults
@@ -163,7 +159,7 @@ class Health:
             ahead=ahead,
             faults=faults,
             behind=behind,
-            again=_power_of_ten(self._context.lost.written),
+            again=power_of_ten(self._context.lost.written),
         )
 
     def _look(self) -> dict[str, object]:

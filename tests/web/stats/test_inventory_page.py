@@ -65,3 +65,17 @@ def test_metrics_count_domains(browser: Visitor) -> None:
     assert 'consent_mw_inventory_new_domains{standing="known"} 1.0' in text
     assert 'consent_mw_inventory_new_domains{standing="own"} 0.0' in text
     assert owner().get("/metrics/inventory").status_code == 404
+
+
+def test_metrics_say_on_how_many_pages_a_service_was_held_and_ran(browser: Visitor) -> None:
+    """A service is held on some pages and runs on others; a number of pages is not exact enough to betray a visitor."""
+    browser.context.records.observe(
+        {
+            Sighting("hotjar.com", "script", "hotjar", held=True): Occurrence(TODAY, TODAY, 57),
+            Sighting("hotjar.com", "picture", "hotjar", held=True): Occurrence(TODAY, TODAY, 3),
+            Sighting("hotjar.com", "script", "hotjar", held=False): Occurrence(TODAY, TODAY, 123),
+        }
+    )
+    text = machine(browser, "/metrics/inventory").text
+    assert 'consent_mw_inventory_service_pages{outcome="held",service="hotjar"} 10.0' in text
+    assert 'consent_mw_inventory_service_pages{outcome="ran",service="hotjar"} 100.0' in text
