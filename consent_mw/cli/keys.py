@@ -22,6 +22,9 @@ from consent_mw.cli import Unable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: The name of one key in 64 begins with a hyphen, and is no option.
+_NAME_WITH_HYPHEN = {"ignore_unknown_options": True}
+
 
 @click.group()
 def keys() -> None:
@@ -55,7 +58,7 @@ def add(owner: Owner) -> int:
     return 0
 
 
-@keys.command()
+@keys.command(context_settings=_NAME_WITH_HYPHEN)
 @click.argument("name")
 @click.pass_obj
 def promote(owner: Owner, name: str) -> int:
@@ -74,7 +77,7 @@ def promote(owner: Owner, name: str) -> int:
     return 0
 
 
-@keys.command()
+@keys.command(context_settings=_NAME_WITH_HYPHEN)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

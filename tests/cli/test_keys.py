@@ -12,6 +12,7 @@ from consent_mw.core.choice import Action
 from consent_mw.core.choice import Record
 from consent_mw.core.model import Site
 from consent_mw.http.request import RequestHead
+from consent_mw.proof.signing import key_name
 from tests.cli.conftest import Run
 
 OLD = "old-" + "k" * 40
@@ -45,6 +46,18 @@ def test_a_new_key_verifies_before_it_signs(run: Run, key_file: Path) -> None:
     assert run("keys", "retire", first, "--yes").code == 0
     assert keys(key_file) == (new,)
     assert key_file.stat().st_mode & 0o077 == 0
+
+
+def test_a_name_that_begins_with_a_hyphen_is_no_option(run: Run, key_file: Path) -> None:
+    """Names are base64, so one in 64 does: such a key is promoted and retired like any other."""
+    made = (f"{number:048d}" for number in range(10_000))
+    new = next(key for key in made if key_name(key).startswith("-"))
+    key_file.write_text(f"{new},{OLD}\n", encoding="ascii")
+    assert run("keys", "promote", key_name(new)).code == 0
+    assert keys(key_file) == (OLD, new)
+    assert run("keys", "promote", key_name(OLD)).code == 0
+    assert run("keys", "retire", key_name(new), "--yes").code == 0
+    assert keys(key_file) == (OLD,)
 
 
 def test_no_machine_meets_a_signature_that_it_does_not_know(run: Run, key_file: Path) -> None:
