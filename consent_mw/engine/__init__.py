@@ -38,6 +38,7 @@ from consent_mw.cookies.choice import CookieJar
 from consent_mw.cookies.keys import load_keys
 from consent_mw.cookies.load_once import OneTime
 from consent_mw.core.choice import Record
+from consent_mw.core.durations import Durations
 from consent_mw.core.globs import fits
 from consent_mw.core.model import Site
 from consent_mw.counting.isp import IspLookup
@@ -67,6 +68,7 @@ from consent_mw.http.plain_requests import fields_stay
 from consent_mw.http.plain_requests import variables_stay
 from consent_mw.http.plain_responses import passes
 from consent_mw.http.request import RequestHead
+from consent_mw.http.server_timing import MeasuredExchange
 from consent_mw.http.server_timing import TimedExchange
 from consent_mw.http.untouched import UntouchedExchange
 from consent_mw.notice.assets import Assets
@@ -184,12 +186,14 @@ class Engine:
         )
         if site.counters != "off":
             self._upkeep.add(Task("inventory", self._keep_inventory, 300, 900, first=60, last=self.observations.flush))
+        self._durations = Durations()
         context = SiteContext(
             records=records,
             counting=self.tally,
             assets=assets,
             once=once,
             lost=lost,
+            durations=self._durations,
             signing_keys=keys,
             live=self._growing.now,
             drawn=wordings.of,
@@ -357,7 +361,9 @@ class Engine:
         if self._shadow is not None and (watched := self._shadow.exchange(head, view)) is not None:
             return watched
         if self._site.server_timing:
-            return TimedExchange(head, view, time.perf_counter, begun)
+            return TimedExchange(head, view, time.perf_counter, self._durations.add, begun)
+        if self._durations.due():
+            return MeasuredExchange(head, view, time.perf_counter, self._durations.add)
         return Exchange(head, view)
 
     def policy_html(self, lang: str = "", *, level: int = 2, script_name: str = "", back: str = "") -> str:

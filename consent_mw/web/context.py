@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from typing import Protocol
 
 from consent_mw.core.counts import BLOCKED
+from consent_mw.core.durations import Durations
 
 if TYPE_CHECKING:
     from consent_mw.cookies.load_once import OneTime
@@ -128,6 +129,11 @@ class WebContext(Protocol):
         """Finds the records that the store has lost."""
         ...
 
+    @property
+    def durations(self) -> Durations:
+        """How long the rewriting of a page takes."""
+        ...
+
     def keys(self) -> tuple[str, ...]:
         """Return the signing keys, oldest first."""
         ...
@@ -191,6 +197,7 @@ class SiteContext:
         assets: The static files.
         once: Shows an embed for one view of a page.
         lost: Finds the records that the store has lost.
+        durations: How long the rewriting of a page takes.
         signing_keys: The signing keys, oldest first.
         live: Returns the state of the current site.
         drawn: Returns the wording of the notice that a visit gets.
@@ -204,6 +211,7 @@ class SiteContext:
     assets: Assets
     once: OneTime
     lost: LostRecords
+    durations: Durations
     signing_keys: tuple[str, ...]
     live: Callable[[], CurrentSite]
     drawn: Callable[[RequestHead, str], str]

@@ -66,6 +66,7 @@ class Measured:
         faults: Number of settings of the store that can lose grants.
         behind: Whether entries of the day before yesterday are not sealed.
         again: Records that the store had lost and this process has written again, rounded down like ``waiting``.
+        rewriting: Seconds that rewriting a page usually takes, to one significant digit; None before enough pages.
     """
 
     ready: bool
@@ -77,6 +78,7 @@ class Measured:
     faults: int
     behind: bool
     again: int
+    rewriting: float | None
 
     def described(self) -> dict[str, tuple[str, float | None]]:
         """Return each number with its description, by the name of its metric."""
@@ -92,6 +94,10 @@ class Measured:
             "records_written_again": (
                 "Records that the store had lost and this process wrote again, rounded down to a power of ten.",
                 self.again,
+            ),
+            "rewriting_seconds": (
+                "Median of the seconds that the last pages took to rewrite, to one significant digit.",
+                self.rewriting,
             ),
         }
 
@@ -160,6 +166,7 @@ class Health:
             faults=faults,
             behind=behind,
             again=power_of_ten(self._context.lost.written),
+            rewriting=self._context.durations.usual(),
         )
 
     def _look(self) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consent_mw.http.request import RequestHead
+from consent_mw.http.server_timing import MeasuredExchange
 from consent_mw.http.server_timing import TimedExchange
 from tests.http.fake_view import FakeView
 
@@ -23,7 +24,7 @@ class Clock:
 
 def timed(clock: Clock) -> TimedExchange:
     """Return the exchange of a request that came two milliseconds ago."""
-    return TimedExchange(HEAD, FakeView(), clock, clock.now - 0.001)
+    return TimedExchange(HEAD, FakeView(), clock, lambda seconds: None, clock.now - 0.001)
 
 
 def test_the_application_s_time_is_not_ours() -> None:
@@ -52,3 +53,26 @@ def test_what_the_application_says_of_its_own_time_stays() -> None:
     exchange = timed(Clock())
     exchange.start(200, "OK", HTML)
     assert [value for name, value in exchange.outgoing() if name == "Server-Timing"][0] == "db;dur=3"
+
+
+def test_a_page_is_noted_once_and_as_a_whole() -> None:
+    """When all of it was rewritten, in one step or in several; what passes is not noted."""
+    noted: list[float] = []
+
+    def exchange() -> MeasuredExchange:
+        return MeasuredExchange(HEAD, FakeView(), Clock(), noted.append)
+
+    streamed, whole, passing = exchange(), exchange(), exchange()
+    streamed.start(200, "OK", HTML)
+    streamed.feed(b"<p>x")
+    assert noted == []
+    streamed.finish()
+    streamed.finish()
+    assert [round(seconds, 3) for seconds in noted] == [0.003]
+    whole.start(200, "OK", HTML)
+    whole.whole(b"<p>x", last=True)
+    assert [round(seconds, 3) for seconds in noted[1:]] == [0.002]
+    passing.start(200, "OK", [("Content-Type", "application/json")])
+    passing.feed(b"{}")
+    passing.finish()
+    assert len(noted) == 2

@@ -26,6 +26,7 @@ from consent_mw.core.choice import Reason
 from consent_mw.core.choice import Record
 from consent_mw.core.counts import BLOCKED
 from consent_mw.core.counts import BannerShown
+from consent_mw.core.durations import Durations
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.core.model import Site
@@ -206,6 +207,7 @@ class FakeContext:
         self.seconds = TODAY * 86_400.0
         self.once = OneTime(site, (KEY,), lambda: self.seconds)
         self.lost = LostRecords(site, self.records, (KEY,), lambda: self.day, lambda: self.seconds)
+        self.durations = Durations()
         self.assets = ASSETS
         self.receipts = 0
         self.day = TODAY

@@ -88,6 +88,20 @@ def test_records_that_were_lost_and_written_again_are_shown(tmp_path: Path) -> N
     assert shown(browser)["records_written_again"] == 10
 
 
+def test_the_usual_time_of_rewriting_is_shown(tmp_path: Path) -> None:
+    """Once enough pages were measured; an outlier changes nothing, and neither does one more page."""
+    browser, _, _ = browser_of(tmp_path)
+    durations = browser.context.durations
+    assert [number for number in range(45) if durations.due()] == [0, 20, 40]
+    for seconds in (0.00041, 0.00038, 5.0, 0.00042):
+        durations.add(seconds)
+    assert "rewriting_seconds" not in shown(browser)
+    durations.add(0.0004)
+    assert shown(browser)["rewriting_seconds"] == 0.0004
+    durations.add(0.00043)
+    assert shown(browser)["rewriting_seconds"] == 0.0004
+
+
 def test_only_the_owners_programs_see_it() -> None:
     """As with the other metrics: without the token there is nothing at the address."""
     assert owner().get("/metrics/health").status_code == 404
