@@ -19,8 +19,9 @@
   const name = Symbol.for('cmw.queue');
   // The recorded calls in order, and among them this script element for the position of each held script. A call is
   // [stub, arguments, size, then, ...], where each `then` is a call on its result, as a pair of path and arguments. The
-  // limit for all calls is 100 kB, where each call counts as at least 99 bytes.
-  const q = w[name] = w[name] || { calls: [own], stubs: {}, room: 1e5 };
+  // limit for all calls is 100 kB, where each call counts as at least 99 bytes. `made` are the objects that were made to
+  // contain stubs.
+  const q = w[name] = w[name] || { calls: [own], stubs: {}, room: 1e5, made: new Set() };
   if (q.calls[0] != own) q.calls.push(own);
   // Calls that send something. Code that waits until it is sent must not wait for ever.
   const SENDS = /^(.*_)?(track(Event|Views|Conversion)?|identify|page(view)?|reachGoal|hit(Callback)?|event|record|pirsch|tl)$/;
@@ -93,7 +94,10 @@
         return known.ids.push(ids);
       }
       let at = w;
-      keys.forEach(part => { at = at[part] = at[part] || {}; });
+      keys.forEach(part => {
+        if (!at[part]) q.made.add(at[part] = {});
+        at = at[part];
+      });
       const found = at[key];
       const list = path != path.replace('[]', '');
       if (list ? found && !Array.isArray(found) : found) return;

@@ -5,7 +5,7 @@
 // afterwards, each through the vendor's own interface. So their order is that of a page without us. While an external
 // script is loading, its stubs remain visible to every script except that one.
 const queues = (() => {
-  const queue = () => win[Symbol.for('cmw.queue')] || { calls: [], stubs: {} };
+  const queue = () => win[Symbol.for('cmw.queue')] || { calls: [], stubs: {}, made: new Set() };
   const stubs = () => Object.values(queue().stubs);
   const granted = stub => stub.ids.some(allowsAll);
   const parentOf = stub => stub.keys.reduce((at, key) => (at || 0)[key], win);
@@ -79,7 +79,7 @@ const queues = (() => {
     delete at[key];
     if (set) Object.defineProperty(at, key, { configurable: true, get() {}, set });
   };
-  // Remove a stub, and the objects on its path that are empty then.
+  // Remove a stub, and the objects on its path that were made for it and are empty then.
   const take = stub => {
     if (stub.list) return;
     const parent = parentOf(stub);
@@ -90,18 +90,16 @@ const queues = (() => {
     for (let depth = stub.keys.length; depth > 0; depth--) {
       const at = stub.keys.slice(0, depth - 1).reduce((object, key) => object[key], win);
       const value = at && at[stub.keys[depth - 1]];
-      if (value && (typeof value !== 'object' || Object.keys(value).length)) return;
+      if (value && (!queue().made.has(value) || Object.keys(value).length)) return;
       if (value) clear(at, stub.keys[depth - 1]);
     }
   };
-  // Put a stub back. Do not add it to an object that the vendor's code has created, which is complete; `made` contains
-  // the objects that were created here.
-  const made = new WeakSet();
+  // Put a stub back. Do not add it to an object that the vendor's code has created, which is complete.
   const put = stub => {
     const root = win[stub.keys[0]];
-    if (stub.list || current(stub) || (root && root !== stub.root && !made.has(root))) return;
+    if (stub.list || current(stub) || (root && root !== stub.root && !queue().made.has(root))) return;
     const at = stub.keys.reduce((object, key) => {
-      if (!object[key]) made.add(object[key] = {});
+      if (!object[key]) queue().made.add(object[key] = {});
       return object[key];
     }, win);
     at[stub.key] = stub.mine;

@@ -129,6 +129,8 @@ _USES_BEFORE = re.compile(
     rb"(?:[=(+?]|\b(?:return|import|from)|(?:\bdocument|[\"'`](?:script|iframe|link)[\"'`])\s*,"
     rb"(?:\s*[\"'`][\w-]{0,40}[\"'`]\s*,){0,3})\s*\Z"
 )
+#: Code that gives a string to a function, a variable or a member.
+_IS_GIVEN = re.compile(rb"(?:[(=\[,]|[\w$\"'`]\s*:)\s*\Z")
 _PARENTHESES = re.compile(rb"[()]")
 #: The purposes of visible services.
 _SHOWN = frozenset({"embeds", "preferences"})
@@ -148,7 +150,7 @@ class Code(NamedTuple):
     ids: Ids = ()
     #: Services that its own code only calls: nothing is sent while a queue replaces the service.
     calls: Ids = ()
-    #: Visible services whose embeds it names in data, from which other code may make them: the guard has to know them.
+    #: Services whose addresses it names in data, from which other code may load them: the guard has to know them.
     names: Ids = ()
 
     @property
@@ -379,12 +381,21 @@ class CodeMatcher:
             elif not asks_whether(script.text, roots):
                 calls_what_is_missing = not queues and any(signature.call is not None for signature in found)
                 (ids if calls_what_is_missing else calls).add(id_)
-        return Code(tuple(sorted(ids)), tuple(sorted(calls)), self._named_embeds(addresses, ids))
+        return Code(tuple(sorted(ids)), tuple(sorted(calls)), self._named(reading, addresses, ids))
 
-    def _named_embeds(self, addresses: Iterable[_Address], ids: set[str]) -> Ids:
-        """Return the visible services that the addresses of embeds belong to, without those in ``ids``."""
-        named = {id_ for address in addresses if EMBED.search(address.where) for id_ in address.ids}
-        return tuple(sorted(id_ for id_ in named - ids if is_shown(self._services[id_])))
+    def _named(self, reading: ScriptReading, addresses: Iterable[_Address], ids: set[str]) -> Ids:
+        """Return the services that other code could load from the addresses in a script, without those in ``ids``."""
+        named = [(id_, address) for address in addresses for id_ in {*address.ids} - ids]
+        return tuple(sorted({id_ for id_, address in named if self._is_for_a_loader(reading, id_, address)}))
+
+    def _is_for_a_loader(self, reading: ScriptReading, id_: str, address: _Address) -> bool:
+        """Whether an address is one of an embed, or a string of its own that names code or a pixel."""
+        if is_shown(self._services[id_]):
+            return EMBED.search(address.where) is not None
+        if not (_LOADS.search(address.where) or "?" in address.where) or reading.is_dead(address.place):
+            return False
+        before, first = reading.before(address.place)
+        return first and _IS_GIVEN.search(before) is not None
 
     @staticmethod
     def _is_used(signature: Signature, queues: frozenset[bytes]) -> bool:

@@ -13,18 +13,19 @@ Theory of operation
 
 1. that contains an address or a call of a service which may not run, in code or in a string, or that uses one of the
    globals of the services for which the script is held, other than in a function that is called later;
-2. that needs at once what a held statement declares, unless a stand-in is there for it
-   (:mod:`consent_mw.html.definitions`), or that writes what a held statement writes;
+2. that uses what a held statement declares or writes, at once or in a function that is called later, unless a stand-in
+   is there for it (:mod:`consent_mw.html.definitions`) or the function asks whether it exists; or that writes it, too;
 3. that has to do with nothing but an element which a held statement fills, such as a script in the making, or that
    fills an object of somebody else's which a held statement uses: the vendor's settings.
 
-Only a script with an address of a service is cut. One that merely calls a service is held where no stand-in answers it,
-and then all of it belongs to that service as far as anybody can tell.
+A script that calls a service without an address of it is not cut. It is held where no stand-in answers the call, and
+then all of it belongs to that service as far as anybody can tell.
 
 The rest is then judged as any script is: all of it together has to be one that would not be held. That is the whole
 proof that nothing leaves: what the page gets is what an owner could have written, and each part is judged as such. The
-names only decide how well the rest works. If anything is unclear, if the rest would be held, or if a part needs at once
-what a later part declares (one script would have hoisted it), the script is held whole.
+names only decide how well the rest works. If anything is unclear, if the rest would be held, if a statement writes a
+piece of a tag into the page, or if a part needs at once what a later part declares (one script would have hoisted it),
+the script is held whole.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from itertools import groupby
 from itertools import pairwise
@@ -45,7 +47,9 @@ from consent_mw.html.definitions import defined_in
 from consent_mw.html.definitions import renamed_in
 from consent_mw.html.script_names import StatementNames
 from consent_mw.html.script_names import names_of
+from consent_mw.html.script_names import with_members
 from consent_mw.html.script_reading import IDENTIFIER
+from consent_mw.html.script_reading import asks_whether
 from consent_mw.html.statements import split
 
 __all__ = ["Cut", "ScriptPart", "PieceReader", "cut_of"]
@@ -64,6 +68,14 @@ _FINDS_ITSELF = re.compile(rb"currentScript|\bscripts\s*\[|\bscripts\s*\.\s*leng
 #: White space that may have been a comment.
 _GAP = re.compile(rb"\s{3,}+")
 _SCRIPT_TAG = re.compile(rb"<script", re.I)
+_WRITES = re.compile(rb"\.\s*write(?:ln)?\s*\(")
+#: The start and the end of a tag, also in an encoded text.
+_TAG_START, _TAG_END = re.compile(rb"<|%3c|\\x3c|\\u003c", re.I), re.compile(rb">|%3e|\\x3e|\\u003e", re.I)
+#: Code that gives the window members whose names cannot be told.
+_NAMES_UNKNOWN = re.compile(
+    rb"\bObject\s*\.\s*(?:assign|define\w+)\s*\(\s*(?:window|self|globalThis|this)\b|\bwith\s*\("
+)
+_DOT = re.compile(rb"\.")
 
 
 class PieceReader(Protocol):
@@ -118,12 +130,15 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
     found = split(code) if ids else None
     if found is None or len(found.ends) - found.directives < 2:
         return None
-    names = names_of(found.text, found.ends)
+    names = names_of(with_members(code, found.text), found.ends)
     texts = [_without_comments(code, found.text, *span) for span in pairwise([0, *found.ends])]
     ties = _Ties(names, texts, _roots(code, ids, reader), ids)
     held = ties.held(reader)
+    if any(_NAMES_UNKNOWN.search(texts[number]) for number in held) or any(map(_writes_a_piece, texts)):
+        return None
     named = {id_ for number in held for id_ in reader.mentions(texts[number])}
-    if not named.issuperset(ids) or not any(reader.addresses_in(texts[number]) for number in held):
+    has_calls = any(not ties.roots.isdisjoint(names[number].called) for number in held)
+    if not named.issuperset(ids) or (has_calls and not any(reader.addresses_in(texts[number]) for number in held)):
         return None
     parts = _parts(found.ends, held, found.directives)
     left = b"\n".join(texts[number] for number in range(len(texts)) if number not in held)
@@ -135,6 +150,17 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
 def _may_run(code: Code, ids: Ids) -> bool:
     """Return whether a script with this code may run if these services are held in the same page."""
     return not code.ids and not code.names and set(code.calls) <= set(ids)
+
+
+def _with_owners(paths: Iterable[bytes]) -> set[bytes]:
+    """Return names with the objects that they are members of: ``app.cfg`` and ``app``."""
+    return {path[:end] for path in paths for end in (*(dot.start() for dot in _DOT.finditer(path)), len(path))}
+
+
+def _writes_a_piece(text: bytes) -> bool:
+    """Return whether a statement may write a part of a tag into the page, which the next statement completes."""
+    ends = len(_TAG_END.findall(text.replace(b"=>", b"")))
+    return bool(_WRITES.search(text)) and len(_TAG_START.findall(text)) != ends
 
 
 def _without_comments(code: bytes, text: bytes, start: int, end: int) -> bytes:
@@ -177,23 +203,26 @@ class _Ties:
     def __init__(self, names: list[StatementNames], texts: list[bytes], roots: frozenset[bytes], ids: Ids) -> None:
         self._names = names
         self._texts = texts
-        self._roots = roots
+        self.roots = roots
         self._ids = ids
         self._held: set[int] = set()
-        #: The numbers of the statements by the names that they provide, use at once, call at once, and use later.
-        self._makers: dict[bytes, list[int]] = {}
-        self._users: dict[bytes, list[int]] = {}
-        self._callers: dict[bytes, list[int]] = {}
-        self._later: dict[bytes, list[int]] = {}
+        #: The numbers of the statements by the names that they write, call at once, and use, now or later. A user of a
+        #: member is one of the object as well; those of just the name are apart.
+        self._makers: dict[bytes, set[int]] = {}
+        self._callers: dict[bytes, set[int]] = {}
+        self._users: dict[bytes, set[int]] = {}
+        self._later: dict[bytes, set[int]] = {}
+        self._of_all: dict[bytes, set[int]] = {}
         for number, one in enumerate(names):
             for by_name, found in (
                 (self._makers, one.written),
-                (self._users, one.at_once),
                 (self._callers, one.called),
-                (self._later, one.later),
+                (self._users, _with_owners(one.paths)),
+                (self._later, _with_owners(one.later_paths)),
+                (self._of_all, (one.paths | one.later_paths) - one.written),
             ):
                 for name in found:
-                    by_name.setdefault(name, []).append(number)
+                    by_name.setdefault(name, set()).add(number)
 
     def held(self, reader: PieceReader) -> set[int]:
         """Return the numbers of the statements to hold; empty if the script cannot be cut."""
@@ -205,15 +234,13 @@ class _Ties:
             self._held |= self._around(name)
         self._held |= self._settings()
         self._spread()
-        shared = {name for number in self._held for name in self._names[number].at_once}
-        if any(sum(maker not in self._held for maker in self._makers.get(name, ())) > 1 for name in shared):
-            return set()
-        return self._held
+        shared = {name for number in self._held for name in _with_owners(self._names[number].paths)}
+        return set() if any(len(self._makers.get(name, set()) - self._held) > 1 for name in shared) else self._held
 
     def _is_the_service(self, number: int, reader: PieceReader) -> bool:
         """Return whether a statement has to be held by itself."""
         one = self._names[number]
-        if not self._roots.isdisjoint(one.at_once | one.written):
+        if not self.roots.isdisjoint(one.at_once | one.written):
             return True
         text = self._texts[number]
         if not reader.mentions(text):
@@ -224,7 +251,7 @@ class _Ties:
 
     def _only_data(self, number: int) -> bytes:
         """Return a statement without the calls of the services' globals."""
-        text, names = self._texts[number], self._roots & self._names[number].later
+        text, names = self._texts[number], self.roots & self._names[number].later
         if not names:
             return text
         named = b"|".join(sorted(map(re.escape, names)))
@@ -246,37 +273,41 @@ class _Ties:
         return {number for number, one in enumerate(self._names) if not used.isdisjoint(one.filled)}
 
     def _spread(self) -> None:
-        """Hold what needs at once, or writes, what is held."""
+        """Hold what uses or writes what a held statement writes."""
         todo = sorted(self._held)
-        missing, broken = set(self._roots), set[bytes]()
+        missing: set[bytes] = set()
         while todo:
             number = todo.pop()
-            ready = self._stand_ins(number)
+            functions, objects = self._stand_ins(number)
             for name in self._names[number].written - missing:
                 missing.add(name)
-                more = set(self._makers[name])
-                more.update(user for user in self._users.get(name, ()) if name not in ready or user < number)
-                more |= set() if name in ready else self._callers_through(name, broken)
-                more -= self._held
+                if name.partition(b".")[0] in self.roots:
+                    continue
+                more = {*self._makers[name], *self._needing(name, number, functions, objects)} - self._held
                 self._held |= more
                 todo += more
 
-    def _callers_through(self, name: bytes, broken: set[bytes]) -> set[int]:
-        """Return the statements that call at once a function which uses a name; ``broken`` are these functions."""
-        found: set[int] = set()
-        todo = [name]
-        while todo:
-            for number in self._later.get(todo.pop(), ()):
-                fresh = set() if number in self._held else self._names[number].written - broken
-                broken |= fresh
-                todo += fresh
-                found.update(caller for function in fresh for caller in self._callers.get(function, ()))
-        return found
+    def _needing(self, name: bytes, number: int, functions: set[bytes], objects: set[bytes]) -> Iterator[int]:
+        """Yield the statements that need what a held one writes under a name, and for which no stand-in is enough."""
+        owners = _with_owners([name]) - {name} - _OF_BROWSERS
+        of_all = {user for owner in owners for user in self._of_all.get(owner, ())}
+        for user in {*self._users.get(name, ()), *self._later.get(name, ()), *of_all}:
+            one = self._names[user]
+            if user < number and name in _with_owners(one.paths):
+                yield user
+            used = {path for path in (*one.paths, *one.later_paths) if name in _with_owners([path]) or path in owners}
+            if all(not functions.isdisjoint(_with_owners([path])) for path in used):
+                continue
+            is_asked = name in _with_owners(one.later_paths - one.paths) and name not in objects
+            if not is_asked or not asks_whether(self._texts[user], [name]):
+                yield user
 
-    def _stand_ins(self, number: int) -> set[bytes]:
-        """Return the functions of a held statement that other code can call while it is held."""
-        words = defined_in(self._texts[number].decode("utf-8", "replace"))
-        return {re.split(r"[.(\[{]", word[1:])[0].encode() for word in words if word[0] in "+?"}
+    def _stand_ins(self, number: int) -> tuple[set[bytes], set[bytes]]:
+        """Return the functions of a held statement that other code can call while it is held, and its objects."""
+        functions, objects = set[bytes](), set[bytes]()
+        for word in defined_in(self._texts[number].decode("utf-8", "replace")):
+            (functions if word[0] in "+?" else objects).add(re.split(r"[(\[{]", word.lstrip("+?"))[0].encode())
+        return functions, objects
 
     def are_in_order(self, parts: Sequence[ScriptPart], ends: Sequence[int]) -> bool:
         """Return whether no part needs at once what only a later part of its kind declares."""

@@ -12,6 +12,9 @@ at the top is global.
 Code in a function that only runs later (a declared function, a method, a listener) is told from code that runs with its
 statement. Listeners are recognised by the function that they are passed to: :data:`_DEFERRING`.
 
+A name stands for its member, too: ``app.cfg.url`` uses ``app``, ``app.cfg`` and ``app.cfg.url``, and ``app.cfg = 1``
+writes ``app.cfg``.
+
 This is an approximation without blocks as scopes. A mistake costs nothing but convenience: the callers decide by these
 names which parts of a script still work without the others, not which ones may run.
 """
@@ -24,12 +27,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 
-__all__ = ["StatementNames", "names_of"]
+__all__ = ["StatementNames", "names_of", "with_members"]
 
 _TOKEN = re.compile(rb"(?P<name>[A-Za-z_$][\w$]*+)|=>|\.\.\.|\?\.(?![0-9])|\.?[0-9][\w.]*+|'++|`++|[^\s]")
 _WRITTEN = re.compile(rb"\s*+(?:=(?![=>])|(?:[+\-*/%&|^]|\*\*|<<|>>>?|\?\?|\|\||&&)=|\+\+|--)")
 _CALLED = re.compile(rb"(?>(?:\s*+(?:\.|\?\.)\s*+[\w$]++)*)\s*+\(")
 _FILLED = re.compile(rb"(?>(?:\s*+\.\s*+[\w$]++)+)\s*+=(?![=>])|\s*+\.\s*+setAttribute\s*+\(")
+#: The members that follow a name, as far as they are told apart.
+_MEMBERS = re.compile(rb"(?>(?:\s*+(?:\.|\?\.)\s*+[A-Za-z_$][\w$]*+){0,3})")
+_MEMBER = re.compile(rb"[A-Za-z_$][\w$]*+")
+#: A subscript that is a string, in masked code and in code.
+_SUBSCRIPT = re.compile(rb"(?<=[\w$)\]])\[\s*+'++\s*+\]")
+_QUOTED_NAME = re.compile(rb"\[\s*+([\"'`])([A-Za-z_$][\w$]*+)\1\s*+\]")
 _COLON = re.compile(rb"\s*+:")
 _BRACE = re.compile(rb"\s*+\{")
 _PARENTHESIS = re.compile(rb"\s*+\)?\s*+\(")
@@ -57,7 +66,7 @@ _KEEPS = frozenset([b"=", b":", b"return"])
 class StatementNames:
     """The global names of one statement."""
 
-    #: What it declares, and all that it writes while it runs.
+    #: What it declares, and all that it writes while it runs, with members: ``app.cfg``.
     declared: set[bytes] = field(default_factory=set)
     written: set[bytes] = field(default_factory=set)
     #: What it uses while it runs; what it calls; the objects to which it adds something.
@@ -66,12 +75,16 @@ class StatementNames:
     filled: set[bytes] = field(default_factory=set)
     #: What its functions use later.
     later: set[bytes] = field(default_factory=set)
+    #: The same two with members, each as long as it is: ``app.cfg.url``.
+    paths: set[bytes] = field(default_factory=set)
+    later_paths: set[bytes] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Use:
     name: bytes
     place: int
+    path: bytes = b""
     later: bool = False
     written: bool = False
     called: bool = False
@@ -126,12 +139,26 @@ def names_of(text: bytes, ends: Sequence[int]) -> list[StatementNames]:
         here = found[min(bisect_right(ends, use.place), len(ends) - 1)]
         if use.later:
             here.later.add(use.name)
+            here.later_paths.add(use.path)
             continue
         here.at_once.add(use.name)
-        for noted, names in ((use.written, here.written), (use.called, here.called), (use.filled, here.filled)):
+        here.paths.add(use.path)
+        if use.written:
+            here.written.add(use.path)
+        for noted, names in ((use.called, here.called), (use.filled, here.filled)):
             if noted:
                 names.add(use.name)
     return found
+
+
+def with_members(code: bytes, text: bytes) -> bytes:
+    """Return a masked script in which members that the code names in strings are written with dots: ``a['b']``."""
+
+    def dotted(found: re.Match[bytes]) -> bytes:
+        name = _QUOTED_NAME.fullmatch(code, *found.span())
+        return (b"." + name.group(2)).ljust(len(found.group())) if name else found.group()
+
+    return _SUBSCRIPT.sub(dotted, text)
 
 
 class _NameReader:
@@ -190,7 +217,8 @@ class _NameReader:
     def _name(self, name: bytes, place: int, end: int) -> None:
         before = self._before
         if before in (b".", b"?."):
-            if self._before_that not in _WINDOW:
+            is_global = self._before_that == b"this" and len(self._functions) == 1
+            if self._before_that not in _WINDOW and not is_global:
                 return
         elif name in _KEYWORDS:
             self._keyword(name)
@@ -209,7 +237,10 @@ class _NameReader:
             self._declare(name, place)
             return
         text = self._text
-        use = _Use(name, place, written=_WRITTEN.match(text, end) is not None)
+        members = _MEMBERS.match(text, end)
+        path = b".".join([name, *_MEMBER.findall(members.group())]) if members else name
+        after = members.end() if members else end
+        use = _Use(name, place, path, written=_WRITTEN.match(text, after) is not None)
         use.called, use.filled = _CALLED.match(text, end) is not None, _FILLED.match(text, end) is not None
         self._functions[-1].uses.append(use)
 

@@ -16,7 +16,7 @@ cannot continue it.
 
 Two statements that are taken for one do no harm: the caller only gets a coarser answer. One statement that is taken for
 two would be broken by a caller that cuts there. So whatever is not certain is no end, and if the reader cannot go on,
-there is no answer: modules, labels, escapes in names, letters beyond ASCII in code, a slash whose meaning depends on
+there is no answer: modules, escapes in names, letters beyond ASCII in code, a slash whose meaning depends on
 syntax.
 
 The running time is linear in the length of the script.
@@ -218,7 +218,8 @@ class _StatementReader:
         """Return the end of the statement at ``at``, which is ``depth`` statements deep."""
         text, word = self._text, self._word(at)
         first, after = text[at : at + 1], at + len(word)
-        if depth > _DEEPEST or word in _NO_START:
+        beyond = self._skip(after)
+        if depth > _DEEPEST or (word in _NO_START and text[beyond - 6 : beyond + 1] != b"import("):
             raise _UnclearError
         if first == b"{":
             return self._close[at] + 1
@@ -234,8 +235,8 @@ class _StatementReader:
             return self._try(after)
         if word == b"switch":
             return self._past(self._past(after, b"("), b"{")
-        if word and text[self._skip(after) : self._skip(after) + 1] == b":":
-            raise _UnclearError
+        if word and text[beyond : beyond + 1] == b":":
+            return self._statement(self._skip(beyond + 1), depth + 1)
         return self._expression(at)
 
     def _headed(self, word: bytes, at: int, depth: int) -> int:

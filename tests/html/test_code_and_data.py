@@ -184,14 +184,18 @@ STATE = {
     "a tree of elements": (r"""mount({a:{tag:"iframe",src:"https:\/\/films.test\/embed\/7"}})""", ("films",)),
     "a player": ("const film = 'https://films.test/player/7'", ("films",)),
     "a link to a channel": ("const social = ['https://films.test/@shop']", ()),
-    "a tracker": ("const report = 'https://px.test/embed/7'", ()),
+    "a tracker for another function": ("add('https://px.test/embed/7')", ("pixel",)),
+    "a tracker in settings": ("const report = { id: 7, src: '//px.test/t.gif?id=7' }", ("pixel",)),
+    "a link to a tracker's site": ("const policy = 'https://px.test/privacy'", ()),
+    "a tracker in a text": ("const help = 'Add https://px.test/js/t.js to the page'", ()),
+    "a tracker in a message": ("console.log('https://px.test/js/t.js')", ()),
     "an embed that it makes": ("const f = document.createElement('iframe'); f.src = 'https://films.test/embed/7'", ()),
 }
 
 
 @pytest.mark.parametrize("name", STATE)
 def test_a_script_names_the_embeds_in_its_data(name: str) -> None:
-    """A visible embed that other code may make from data is named; a link is not, nor what the script is held for."""
+    """What other code may make or load from data is named; a link is not, nor what the script is held for."""
     code, names = STATE[name]
     assert MATCHER.script(code.encode(), PAGE).names == names
 

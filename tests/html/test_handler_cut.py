@@ -46,7 +46,7 @@ def runs(tag: str, event: str = "onclick") -> str:
         (f"trackNow('a'); {PIXEL}; go()", "go()"),
         # The two cannot be told apart, or what is left would need what is held.
         ("fetch('https://tracker.example/p').then(function () { go() })", ""),
-        (f"a: {{ {PIXEL}; break a }} go()", ""),
+        (f"a: {{ {PIXEL}; break a }} go()", "go()"),
         (f"{PIXEL}; return go()", ""),
         (f"{PIXEL}; go('é')", ""),
         ("var u = 'https://tracker.example/p'; fetch(u); fetch(u + 1)", ""),
