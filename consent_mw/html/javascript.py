@@ -54,7 +54,7 @@ _LINE_END = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]|\Z")
 _LAST_WORD = re.compile(rb"(?<![A-Za-z0-9_$.])[a-z]+\Z")
 #: Keywords before an operand: a slash after them starts a regular expression.
 _BEFORE_OPERAND = frozenset(b"await case delete do else in instanceof new of return throw typeof void yield".split())
-_ENDS_OPERAND = re.compile(rb"[A-Za-z0-9_$)\]\"'`\x80-\xff]\Z")
+_ENDS_OPERAND = re.compile(rb"(?:[A-Za-z0-9_$)\]\"'`\x80-\xff]|[0-9]\.)\Z")
 _SPACES = b" \t\n\r\v\f"
 #: How many bytes to look back for the preceding token.
 _LOOK_BACK = 64
@@ -149,6 +149,7 @@ class Lexer:
         elif first == b"/":
             return self._slash(at, divides=operand)
         elif text.startswith(b"<!--", at) or (text.startswith(b"-->", at) and self._begins_line(at)):
+            self._operand = operand
             return _LINE_END.search(text, at).start()  # type: ignore[union-attr]
         return at + 1
 

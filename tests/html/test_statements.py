@@ -76,6 +76,8 @@ def test_a_line_break_ends_a_statement_before_a_token_that_cannot_continue_it(co
         b"a = x =>\n{ b }",
         b"a = class b\nextends c {}",
         b"typeof\na",
+        b"a <!-- b\n/c/d",
+        b"1.\n/c/d",
         b"new\nA",
     ],
 )
