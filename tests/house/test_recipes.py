@@ -157,7 +157,16 @@ def test_alerts_ask_for_metrics_that_exist() -> None:
     (alerts,) = parsed("alerts.yaml")
     asked = {name for group in alerts["groups"] for rule in group["rules"] for name in _names(rule["expr"])}
     process = Measured(
-        ready=True, store=True, spool=True, waiting=0, oldest=0, ahead=0, faults=0, behind=False, again=0
+        ready=True,
+        store=True,
+        spool=True,
+        waiting=0,
+        oldest=0,
+        ahead=0,
+        faults=0,
+        behind=False,
+        again=0,
+        rewriting=None,
     )
     assert asked
     assert asked <= {f"consent_mw_{name}" for name in process.described()}
