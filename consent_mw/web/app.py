@@ -91,6 +91,7 @@ from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
 from consent_mw.web.visit import put_right
 from consent_mw.web.visit import remote
+from consent_mw.web.visit import see_other
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
 from consent_mw.web.visit import wants_json
@@ -166,8 +167,7 @@ def create_app(context: WebContext) -> Flask:
             held = {"hosts": context.notice().guard.hosts(frozenset())} if visit.site.learning else {}
             answer = jsonify({**state, "saved": saved, **held})
         else:
-            answer = Response(status=303)
-            answer.headers["Location"] = visit.back(form.back)  # (8)
+            answer = see_other(visit.back(form.back))  # (8)
         settle(context, answer, visit, cookie, decision)  # (6), (7)
         return answer
 
@@ -182,8 +182,7 @@ def create_app(context: WebContext) -> Flask:
         if cookie is None:
             raise Refused(403, "error.insecure")
         query = frame(context, visit, visit.back(form.back))["carried"]
-        answer = Response(status=303)
-        answer.headers["Location"] = f"{visit.root}/?{query}#counting"
+        answer = see_other(f"{visit.root}/?{query}#counting")
         answer.headers.add("Set-Cookie", cookie)
         return answer
 
@@ -274,11 +273,9 @@ def _outdated(visit: Visit, back: str) -> Response:
     """
     if wants_json():
         raise Refused(409)
-    answer = Response(status=303)
-    answer.headers["Location"] = (
+    return see_other(
         back if visit.site.caching == "private" else f"{visit.root}/?{urlencode({'back': back}, safe='/')}"
     )
-    return answer
 
 
 def _record(context: WebContext, site: Site, chosen: Choice, gpc: bool) -> Record:

@@ -28,6 +28,7 @@ from consent_mw.web.context import WebContext
 from consent_mw.web.visit import Refused
 from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
+from consent_mw.web.visit import see_other
 from consent_mw.web.visit import visit_of
 
 _POLICY = (
@@ -87,8 +88,7 @@ def register(app: Flask, context: WebContext) -> None:
         if not offered or visit.site.caching != "private":
             raise Refused(400)
         back = visit.back(form.back)
-        answer = Response(status=303)
-        answer.headers["Location"] = back
+        answer = see_other(back)
         answer.headers.add("Set-Cookie", context.once.write(name, offered, back))
         return answer
 

@@ -30,7 +30,6 @@ from typing import TypeVar
 
 from flask import Flask
 from flask import Response
-from flask import redirect
 from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
@@ -61,6 +60,7 @@ from consent_mw.web.visit import Visit
 from consent_mw.web.visit import cookie_of
 from consent_mw.web.visit import frame
 from consent_mw.web.visit import posted
+from consent_mw.web.visit import see_other
 from consent_mw.web.visit import settle
 from consent_mw.web.visit import visit_of
 
@@ -192,7 +192,7 @@ def register(app: Flask, context: WebContext) -> None:
         # The receipt in the cookie, and the one that the page showed, if the visitor has chosen again since.
         receipts = {visit.receipt, _receipt_in(context, visit, form.held)} - {""}
         if not receipts:
-            return redirect(f"{visit.root}/receipt", 303)
+            return see_other(f"{visit.root}/receipt")
         record = Record(Action.REJECT, context.today(), visit.site.revision)
         cookie = cookie_of(context, visit, record)
         left = [receipt for receipt in sorted(receipts) if not proof.erase(visit, receipt)]

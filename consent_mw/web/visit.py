@@ -230,6 +230,20 @@ def _query(back: str, lang: str) -> str:
     return urlencode({"back": back, **({"lang": lang} if lang else {})}, safe="/")
 
 
+def see_other(place: str) -> Response:
+    """
+    Return a redirect that is fetched with GET (RFC 9110, section 15.4.4).
+
+    Its body is one empty piece, because Hypercorn sends the head of a WSGI response with the first piece.
+
+    Args:
+        place: The path and query of a page of this site.
+    """
+    answer = Response("", 303)
+    answer.headers["Location"] = place
+    return answer
+
+
 def failure(context: WebContext, status: int, key: str) -> Response:
     """Return an error as a page or JSON. Must not raise itself."""
     visit = visit_of(context).in_language(request.args.get("lang", ""))

@@ -471,3 +471,8 @@ def test_a_library_of_the_page_cannot_grant(mode: str, status: int) -> None:
     headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": mode, "Accept": "application/json"}
     sent = visitor.send("POST", "/choice", body="action=accept-all", headers=headers, content_type=FORM)
     assert sent.status_code == status
+
+
+def test_a_redirect_has_a_body_for_servers_that_send_the_head_with_it() -> None:
+    """One empty piece: Hypercorn answers a WSGI response without any with 500."""
+    assert list(Visitor().post(ACCEPT).iter_encoded()) == [b""]

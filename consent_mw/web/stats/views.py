@@ -80,6 +80,7 @@ from consent_mw.web.stats.wordings import forms_of
 from consent_mw.web.stats.wordings import wordings_card
 from consent_mw.web.stats.words import PageWords
 from consent_mw.web.stats.words import coded
+from consent_mw.web.visit import see_other
 
 if TYPE_CHECKING:
     from consent_mw.web.context import WebContext
@@ -368,8 +369,7 @@ class _Stats:
         return f"{name}-stats" if name else None
 
     def _to_page(self, asked: Selection, cookie: str) -> Response:
-        answer = Response(status=303)
-        answer.headers["Location"] = self._root() + "/stats" + asked.query()
+        answer = see_other(self._root() + "/stats" + asked.query())
         secure = "; Secure" if cookie.startswith("__Host-") else ""
         answer.headers.add("Set-Cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
         return answer
