@@ -7,6 +7,8 @@ import importlib
 import re
 import sys
 import types
+from asyncio.events import _get_running_loop
+from asyncio.events import _set_running_loop
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +108,16 @@ def inputs(page: str) -> dict[str, str | list[str]]:
 
 
 @pytest.fixture(scope="module")
-def project() -> Iterator[None]:
+def no_loop() -> Iterator[None]:
+    """Hide the event loop that Playwright keeps running in a process that has used a browser: Django would refuse."""
+    loop = _get_running_loop()
+    _set_running_loop(None)
+    yield
+    _set_running_loop(loop)
+
+
+@pytest.fixture(scope="module")
+def project(no_loop: None) -> Iterator[None]:
     """A project with Django's admin and the editor."""
     settings: dict[str, Any] = {
         "INSTALLED_APPS": [*APPS, "consent_mw.django", "consent_mw.django.editor"],
