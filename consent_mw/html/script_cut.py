@@ -137,7 +137,7 @@ def cut_of(code: bytes, reader: PieceReader) -> Cut | None:
     if any(_NAMES_UNKNOWN.search(texts[number]) for number in held) or any(map(_writes_a_piece, texts)):
         return None
     named = {id_ for number in held for id_ in reader.mentions(texts[number])}
-    has_calls = any(not ties.roots.isdisjoint(names[number].called) for number in held)
+    has_calls = any(names[number].called for number in held)
     if not named.issuperset(ids) or (has_calls and not any(reader.addresses_in(texts[number]) for number in held)):
         return None
     parts = _parts(found.ends, held, found.directives)
@@ -203,7 +203,7 @@ class _Ties:
     def __init__(self, names: list[StatementNames], texts: list[bytes], roots: frozenset[bytes], ids: Ids) -> None:
         self._names = names
         self._texts = texts
-        self.roots = roots
+        self._roots = roots
         self._ids = ids
         self._held: set[int] = set()
         #: The numbers of the statements by the names that they write, call at once, and use, now or later. A user of a
@@ -240,7 +240,7 @@ class _Ties:
     def _is_the_service(self, number: int, reader: PieceReader) -> bool:
         """Return whether a statement has to be held by itself."""
         one = self._names[number]
-        if not self.roots.isdisjoint(one.at_once | one.written):
+        if not self._roots.isdisjoint(one.at_once | one.written):
             return True
         text = self._texts[number]
         if not reader.mentions(text):
@@ -251,7 +251,7 @@ class _Ties:
 
     def _only_data(self, number: int) -> bytes:
         """Return a statement without the calls of the services' globals."""
-        text, names = self._texts[number], self.roots & self._names[number].later
+        text, names = self._texts[number], self._roots & self._names[number].later
         if not names:
             return text
         named = b"|".join(sorted(map(re.escape, names)))
@@ -281,7 +281,7 @@ class _Ties:
             functions, objects = self._stand_ins(number)
             for name in self._names[number].written - missing:
                 missing.add(name)
-                if name.partition(b".")[0] in self.roots:
+                if name.partition(b".")[0] in self._roots:
                     continue
                 more = {*self._makers[name], *self._needing(name, number, functions, objects)} - self._held
                 self._held |= more

@@ -29,13 +29,15 @@ MEASURE = Service(
     inline=("measure(", "measure_client"),
     queue=("measure()", "measureLayer[]"),
 )
+#: Nothing stands in for its function.
+NOW = Service("now", "Now", "Now Ltd", ("analytics",), hosts=("now.example",), inline=("trackNow(",))
 LOAD = "(function(d,s){s=d.createElement('script');s.src='https://measure.example/m.js';d.head.append(s)})(document);"
 MENU = "document.querySelector('.menu').onclick = function () { this.classList.toggle('open') };"
 
 
 def holder(*, remove: bool = False, xml: bool = False) -> Holder:
     """Return a holder that holds both trackers."""
-    policy = HoldPolicy(Matcher((*SERVICES, MEASURE)), frozenset({"pay", "necessary"}), remove=remove)
+    policy = HoldPolicy(Matcher((*SERVICES, MEASURE, NOW)), frozenset({"pay", "necessary"}), remove=remove)
     return Holder(policy, PAGE, document=held_in, xml=xml)
 
 
@@ -130,6 +132,8 @@ def test_own_statements_go_on(parts: list[str]) -> None:
         # Nothing but calls.
         "measure('view');" + MENU,
         "window.ran = 1; measure(1)",
+        "window.ran = 1; trackNow(1)",
+        "window.ran = 1; window.trackNow(1)",
         # One statement has both.
         "addEventListener('load', function () { " + LOAD + MENU + " });",
         "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu() };",
