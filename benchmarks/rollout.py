@@ -83,6 +83,8 @@ use = "google-analytics"
 )
 #: What is in a page if a service may run, by the order in which the questions name the services.
 ACTIVE = (b'<iframe src="https://www.youtube.com/embed/', b'<script async src="https://www.google-analytics.com/')
+#: What a browser sends when a visitor types the address of a page.
+TYPED = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 _ASKED = re.compile(rb'name="asked" value="([0-9a-f]+)"')
 _COOKIE = re.compile(rb"(?im)^set-cookie: (cmw=[^;]+)")
 
@@ -180,7 +182,7 @@ class Crowd:
         self.attempts = 0
         self.wrong: Counter[str] = Counter()
         self.known: list[list[Visitor]] = [[] for _ in range(THREADS)]
-        #: The revisions of the questions in the order in which they are asked; without them visitors only count.
+        #: How forms name the questions, in the order in which they are asked; without them visitors only count.
         self.questions: list[str] = []
         self._tally = Tally()
         self._lock = threading.Lock()
@@ -221,9 +223,7 @@ class Crowd:
 
     def view(self, visitor: Visitor, port: int) -> None:
         """Let a visitor view a page of a machine, and answer if the page asks."""
-        head = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
-        if visitor.cookie:
-            head["Cookie"] = visitor.cookie
+        head = {**TYPED, "Cookie": visitor.cookie} if visitor.cookie else TYPED
         begin = time.perf_counter()
         page = self._send(lambda: load.request(port, "GET", "/", head))
         if load.status_of(page) != 200:
@@ -239,9 +239,10 @@ class Crowd:
         self.answer(visitor, page, self.balancer.any())
 
     def question_in(self, page: bytes) -> str:
-        """Return the revision that a page asks about; machines without a later question do not name it."""
+        """Return how the form of a page names its question."""
         found = _ASKED.search(page)
-        return found[1].decode() if found else (self.questions or ("",))[0]
+        assert found, "a form without its question"
+        return found[1].decode()
 
     def _is_old(self, visitor: Visitor, asked: str) -> bool:
         """Return whether a visitor has answered this question, or a later one."""
@@ -253,9 +254,8 @@ class Crowd:
     def answer(self, visitor: Visitor, page: bytes, port: int) -> None:
         """Send the form of a page to a machine, and keep the cookie."""
         action = "accept-all" if visitor.grants else "reject-all"
-        named, asked = _ASKED.search(page), self.question_in(page)
-        fields = {"asked": asked} if named else {}
-        answer = self._send(lambda: load.choose(port, action, visitor.cookie, **fields))
+        asked = self.question_in(page)
+        answer = self._send(lambda: load.choose(port, action, visitor.cookie, asked=asked))
         receipt = load.receipt_of(answer)
         with self._lock:
             self.attempts += visitor.grants
@@ -330,11 +330,11 @@ def restart_each(machines: list[Machine], balancer: Balancer, change: Callable[[
 
 
 def revisions(machine: Machine) -> list[str]:
-    """Return the revisions of the two questions."""
+    """Return how the forms name the two questions."""
     found = []
     for text in (AFTER, BEFORE):
         machine.write(text)
-        found.append(read_config(machine.config, environ={"CONSENT_KEYS": machine.keys}).revision)
+        found.append(read_config(machine.config, environ={"CONSENT_KEYS": machine.keys}).asked)
     return found[::-1]
 
 
@@ -377,7 +377,7 @@ def roll_out(url: str, folder: Path, *, at_once: bool) -> Iterator[tuple[str, ..
             machine.folder.mkdir()
             machine.write(BEFORE)
             balancer.admit(machine.start())
-        open_page = load.request(balancer.any(), "GET", "/")
+        open_page = load.request(balancer.any(), "GET", "/", TYPED)
         if not at_once:
             crowd.questions = revisions(machines[0])
         crowd.start()
