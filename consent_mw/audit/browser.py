@@ -36,7 +36,6 @@ from consent_mw.audit.notices import OWN
 from consent_mw.audit.notices import NoticeLook
 from consent_mw.audit.notices import find_notice
 from consent_mw.audit.notices import press
-from consent_mw.audit.notices import take_back
 from consent_mw.audit.passes import ACCEPT
 from consent_mw.audit.passes import GPC
 from consent_mw.audit.passes import PASSES
@@ -48,6 +47,7 @@ from consent_mw.audit.passes import tells_nobody
 from consent_mw.audit.storage_watch import StorageWatch
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import AuditTarget
+from consent_mw.audit.withdrawing import take_back
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -223,9 +223,9 @@ class _Visits:
         notice, is_first = self.found.notice, len(self.found.pages) == 1
         chosen = [REJECT] if is_first or notice is not None else []
         if is_first or (notice is not None and notice.tool == OWN):
-            chosen += [REJECT + NO_SCRIPTS, WITHDRAW] if self._plan.accept else [REJECT + NO_SCRIPTS]
+            chosen.append(REJECT + NO_SCRIPTS)
         if chosen and self._plan.accept:
-            chosen.append(ACCEPT)
+            chosen += [ACCEPT, WITHDRAW]
         visits = [UNTOUCHED, UNTOUCHED + NO_SCRIPTS, GPC, *chosen]
         # A choice is made on a page that is opened once more.
         return sum(len(self._paths) + (name in chosen) for name in visits if self._comes(name))
@@ -260,10 +260,8 @@ class _Visits:
                 await asyncio.wait_for(context.close(), _CLOSING)
 
     async def _withdraw(self, context: BrowserContext, watch: StorageWatch) -> None:
-        if self.found.notice is None or self.found.notice.tool != OWN:
-            self.found.unseen.append((WITHDRAW, "how another tool takes consent back is not known"))
-            return
-        page = await self._choose(context, watch, WITHDRAW, take_back)
+        tool = self.found.notice.tool if self.found.notice is not None else ""
+        page = await self._choose(context, watch, WITHDRAW, lambda page: take_back(page, tool, self._plan.helper))
         if page is not None:
             self.found.pages[WITHDRAW] = [page]
             await self._look(context, watch, WITHDRAW)

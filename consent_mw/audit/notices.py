@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from consent_mw.audit.autoconsent import Autoconsent
     from consent_mw.audit.autoconsent import FoundNotice
 
-__all__ = ["BUTTONS", "OWN", "NoticeLook", "find_notice", "press", "take_back"]
+__all__ = ["BUTTONS", "OWN", "NoticeLook", "find_notice", "first_visible", "press"]
 
 #: The id of our own notice.
 OWN = "consent_mw"
@@ -64,8 +64,6 @@ _NO = re.compile(
     r"(?:[ \w]{0,24})\s*$",
     re.IGNORECASE,
 )
-#: The control that reopens our own notice.
-_OPEN = "[data-cmw-action=open]"
 
 #: How a button looks and whether it can be reached. Colours are painted, since there are many ways to write one.
 _LOOK = """el => {
@@ -179,7 +177,7 @@ async def find_notice(page: Page, helper: Autoconsent | None = None) -> NoticeLo
 async def _by_names(page: Page) -> NoticeLook | None:
     """Return the notice of a known tool, ours among them."""
     for tool, (root, accept, reject) in BUTTONS.items():
-        yes, no = await _visible(page.locator(accept)), await _visible(page.locator(reject))
+        yes, no = await first_visible(page.locator(accept)), await first_visible(page.locator(reject))
         if yes is not None or no is not None:
             return await _judged(NoticeLook(tool, accept=yes, reject=no), page.locator(root).first)
     return None
@@ -188,14 +186,15 @@ async def _by_names(page: Page) -> NoticeLook | None:
 async def _by_words(page: Page) -> NoticeLook | None:
     """Return a notice that only the words of its buttons tell."""
     buttons = page.locator("button, [role=button], input[type=button], input[type=submit], a[href='#'], a:not([href])")
-    yes = await _visible(buttons.filter(has_text=_YES))
-    no = await _visible(buttons.filter(has_text=_NO))
+    yes = await first_visible(buttons.filter(has_text=_YES))
+    no = await first_visible(buttons.filter(has_text=_NO))
     if yes is not None and (no is not None or await _speaks_of_cookies(yes)):
         return await _judged(NoticeLook("", accept=yes, reject=no), None)
     return None
 
 
-async def _visible(found: Locator) -> Locator | None:
+async def first_visible(found: Locator) -> Locator | None:
+    """Return the first of some elements that can be seen, or None."""
     for place in range(min(await found.count(), 20)):
         if await found.nth(place).is_visible():
             return found.nth(place)
@@ -282,16 +281,5 @@ async def press(page: Page, *, accept: bool, helper: Autoconsent | None = None) 
         return await helper.answer(look.helped, accept=accept)
     if button is None:
         return "no button was found that " + ("accepts" if accept else "refuses")
-    await button.click(timeout=_CLICK)
-    return ""
-
-
-async def take_back(page: Page) -> str:
-    """Withdraw consent with our own notice's control; return why it failed, or an empty string."""
-    control = await _visible(page.locator(_OPEN))
-    if control is None:
-        return "the page has no control of consent_mw by which consent is taken back"
-    await control.click(timeout=_CLICK)
-    button = page.locator("[data-cmw-action=reject-all]:visible").first
     await button.click(timeout=_CLICK)
     return ""

@@ -23,23 +23,28 @@ class Hosted(NamedTuple):
         tag: A tag of Google Analytics as the tool wants it marked.
         buttons: The buttons of its notice, the one that accepts first.
         cookies: The cookies that it writes, as a JavaScript expression of ``yes``: a list of names with values.
+        call: Makes its documented call that refuses out of ``no``, as a JavaScript statement.
     """
 
     snippet: str
     tag: str
     buttons: tuple[str, str]
     cookies: str
+    call: str
 
     @property
     def page(self) -> str:
         """A page with the snippet, the tag and the stand-in."""
         yes, no = self.buttons
-        stand_in = f"""for (const [place, button] of document.querySelectorAll('#stand-in button').entries())
-          button.onclick = () => {{
-            const yes = place === 0, words = yes ? 'true' : 'false';
+        stand_in = f"""const answer = yes => {{
+            const words = yes ? 'true' : 'false';
             for (const [name, value] of {self.cookies})
               document.cookie = `${{name}}=${{value}}; path=/; max-age=9999999`;
-          }}"""
+          }};
+          const no = () => answer(false);
+          {self.call};
+          for (const [place, button] of document.querySelectorAll('#stand-in button').entries())
+            button.onclick = () => answer(place === 0)"""
         return (
             f"<!doctype html><title>x</title>{self.snippet}{self.tag}<body><h1>x</h1>"
             f"<div id=stand-in>{yes}{no}</div><script>{stand_in}</script>"
@@ -62,6 +67,7 @@ HOSTED: Mapping[str, Hosted] = {
         ),
         "[['CookieConsent', encodeURI(`{stamp:'ab==',necessary:true,preferences:${words},statistics:${words},`"
         " + `marketing:${words},method:'explicit',ver:1,utc:${Date.now()},region:'de'}`)]]",
+        "window.Cookiebot = { withdraw: no }",
     ),
     # https://developer.onetrust.com/onetrust/docs/onetrust-cookies
     "onetrust": Hosted(
@@ -75,6 +81,7 @@ HOSTED: Mapping[str, Hosted] = {
         ),
         "[['OptanonAlertBoxClosed', new Date().toISOString()], ['OptanonConsent', 'isGpcEnabled=0&version=202401.1.0'"
         " + '&groups=' + encodeURIComponent(`C0001:1,C0002:${+yes},C0003:${+yes},C0004:${+yes}`)]]",
+        "window.OneTrust = { RejectAll: no }",
     ),
     # https://www.cookieyes.com/documentation/
     "cookieyes": Hosted(
@@ -87,6 +94,7 @@ HOSTED: Mapping[str, Hosted] = {
         "[['cookieyes-consent', ['consentid:x', `consent:${yes ? 'yes' : 'no'}`, 'action:yes', 'necessary:yes',"
         " ...['functional', 'analytics', 'performance', 'advertisement'].map(one => `${one}:${yes ? 'yes' : 'no'}`)]"
         ".join(',')]]",
+        "window.performBannerAction = what => what === 'reject' && no()",
     ),
     # https://complianz.io/docs/; the plugin writes its notice and its marks into WordPress's pages.
     "complianz": Hosted(
@@ -99,6 +107,7 @@ HOSTED: Mapping[str, Hosted] = {
         ),
         "[['cmplz_banner-status', 'dismissed'], ...['functional', 'preferences', 'statistics', 'marketing'].map("
         "one => [`cmplz_${one}`, yes || one === 'functional' ? 'allow' : 'deny'])]",
+        "window.cmplz_deny_all = no",
     ),
 }
 #: Usercentrics keeps choices where no server can read them: its pages are recognised, and its visitors asked again.

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser
@@ -22,7 +21,6 @@ from consent_mw import ConsentMiddleware
 from consent_mw import config
 from consent_mw.audit.first_config import Facts
 from consent_mw.audit.first_config import first_config
-from consent_mw.audit.notices import BUTTONS
 from consent_mw.audit.other_tools import tools_in
 from consent_mw.audit.pages import Reader
 from consent_mw.audit.targets import Response
@@ -31,119 +29,19 @@ from tests import npm_packages
 from tests.browser.harness.proxy import Lane
 from tests.browser.harness.proxy import Proxy
 from tests.browser.hosted_tools import GTAG
-from tests.browser.hosted_tools import HOSTED
 from tests.browser.hosted_tools import USERCENTRICS
+from tests.browser.tool_pages import PACKAGES
+from tests.browser.tool_pages import TOOLS_HERE
+from tests.browser.tool_pages import Tool
+from tests.browser.tool_pages import page_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
 
 
-class Tool(NamedTuple):
-    """A package: its script, the set-up before and after it, its cookie, and the buttons for yes and no."""
-
-    script: str
-    before: str
-    after: str
-    cookie: str
-    accept: str
-    reject: str
-    #: The tool's function for an answer, if its buttons appear before they work.
-    answer: str = ""
-    #: The page of a hosted tool.
-    page: str = ""
-
-
-#: The core of c15t, which its components for React use, too, with a button for each answer.
-C15T = """<!doctype html><title>x</title><script type=importmap>{"imports": {
-"c15t": "/npm/c15t/dist/index.js", "@c15t/schema/types": "/npm/@c15t/schema/dist/types.js",
-"@c15t/translations": "/npm/@c15t/translations/dist/index.js", "zustand/vanilla": "/npm/zustand/esm/vanilla.mjs"
-}}</script><body><h1>x</h1><script type=module>
-import { getOrCreateConsentRuntime } from 'c15t';
-const consentCategories = ['necessary', 'measurement', 'marketing'];
-const { consentStore } = getOrCreateConsentRuntime({ mode: 'offline', consentCategories });
-for (const [id, what] of [['yes', 'all'], ['no', 'necessary']]) {
-  const onclick = () => consentStore.getState().saveConsents(what);
-  document.body.append(Object.assign(document.createElement('button'), { id, textContent: id, onclick }));
-}
-</script>"""
-
-PACKAGES = {
-    "cookieconsent-3": Tool(
-        "vanilla-cookieconsent/dist/cookieconsent.umd.js",
-        "",
-        "CookieConsent.run({hideFromBots: false,"
-        "categories: {necessary: {readOnly: true}, analytics: {}, marketing: {}}, language: {"
-        "default: 'en', translations: {en: {consentModal: {title: 'x', acceptAllBtn: 'Yes', acceptNecessaryBtn: 'No'},"
-        "preferencesModal: {sections: []}}}}})",
-        "cc_cookie=",
-        "#cc-main [data-role=all]",
-        "#cc-main [data-role=necessary]",
-    ),
-    "cookieconsent-2": Tool(
-        "vanilla-cookieconsent-2/dist/cookieconsent.js",
-        # Without its style sheet its notice stays hidden.
-        "document.head.append(Object.assign(document.createElement('link'),"
-        "{rel: 'stylesheet', href: '/npm/vanilla-cookieconsent-2/dist/cookieconsent.css'}))",
-        "initCookieConsent().run({hide_from_bots: false, current_lang: 'en', languages: {en: {"
-        "consent_modal: {title: 'x', description: 'x',"
-        "primary_btn: {text: 'Yes', role: 'accept_all'}, secondary_btn: {text: 'No', role: 'accept_necessary'}},"
-        "settings_modal: {title: 'x', save_settings_btn: 'x', blocks: ["
-        "{title: 'x', toggle: {value: 'necessary', enabled: true, readonly: true}},"
-        "{title: 'x', toggle: {value: 'analytics', enabled: false, readonly: false}}]}}}})",
-        "cc_cookie=",
-        "#c-p-bn",
-        "#c-s-bn",
-    ),
-    "klaro": Tool(
-        "klaro/dist/klaro.js",
-        "window.klaroConfig = {acceptAll: true, services: ["
-        "{name: 'google-analytics', purposes: ['statistics']}, {name: 'session', purposes: ['x'], required: true}]}",
-        "",
-        "klaro=",
-        ".klaro .cm-btn-success",
-        ".klaro .cn-decline",
-    ),
-    "tarteaucitron": Tool(
-        "tarteaucitronjs/tarteaucitron.min.js",
-        "",
-        "tarteaucitron.user.gtagUa = 'G-AAAAA1'; tarteaucitron.init({highPrivacy: true, AcceptAllCta: true,"
-        "DenyAllCta: true, orientation: 'bottom', cookieName: 'tarteaucitron'});"
-        "(tarteaucitron.job = tarteaucitron.job || []).push('gtag')",
-        "gtag=(true|false)",
-        "#tarteaucitronPersonalize2",
-        "#tarteaucitronAllDenied2",
-        "yes => tarteaucitron.userInterface.respondAll(yes)",
-    ),
-    "osano-cookieconsent": Tool(
-        "cookieconsent/build/cookieconsent.min.js",
-        "",
-        "cookieconsent.initialise({type: 'opt-in'})",
-        "cookieconsent_status=",
-        ".cc-allow",
-        ".cc-deny",
-    ),
-    "c15t": Tool("c15t/dist/index.js", "", "", "c15t=", "#yes", "#no", page=C15T),
-}
-TOOLS_HERE = {
-    **PACKAGES,
-    **{
-        name: Tool(
-            "", "", "", "(CookieConsent|OptanonConsent|cookieyes-consent|cmplz_marketing)=", *BUTTONS[name][1:]
-        )._replace(page=hosted.page)
-        for name, hosted in HOSTED.items()
-    },
-}
 #: A yes in Osano's notice is not for particular purposes.
 ANSWERS = [(name, yes) for name in TOOLS_HERE for yes in (False, True) if (name, yes) != ("osano-cookieconsent", True)]
-
-
-def page_of(tool: Tool) -> str:
-    """Return a page with the tool."""
-    return tool.page or (
-        f"<!doctype html><title>x</title><body><h1>x</h1><script>{tool.before}</script>"
-        f"<script src='/npm/{tool.script}'></script><script>{tool.after}</script>"
-    )
 
 
 def site_of(tool: Tool) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
