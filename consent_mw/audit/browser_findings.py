@@ -23,6 +23,7 @@ from consent_mw.audit.browser_views import LivePage
 from consent_mw.audit.browser_views import LiveRequest
 from consent_mw.audit.browser_views import ShownRequest
 from consent_mw.audit.browser_views import ShownView
+from consent_mw.audit.choice_entries import name_choices
 from consent_mw.audit.findings import FIRING
 from consent_mw.audit.findings import AuditFinding
 from consent_mw.audit.findings import AuditReport
@@ -148,6 +149,7 @@ def add_browser(report: AuditReport, walk: LiveWalk, reader: Reader, origin: str
         if tool is not None and (finding := other_tool(tool)).id not in found:
             merge(found, finding, passes.UNTOUCHED, place)
     live.about_declarations()
+    name_choices(found, (item for pages in walk.pages.values() for page in pages for item in page.kept))
     report.unseen += walk.unseen
     report.findings = in_order(found.values())
 

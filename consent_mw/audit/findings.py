@@ -18,8 +18,10 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from consent_mw.audit import passes
+from consent_mw.audit.browser_views import KeptItem
 from consent_mw.audit.browser_views import ShownView
 from consent_mw.audit.browser_views import is_identifier
+from consent_mw.audit.choice_entries import name_choices
 from consent_mw.audit.other_tools import OtherTool
 from consent_mw.audit.other_tools import tools_in
 from consent_mw.audit.pages import AuditedPage
@@ -182,6 +184,8 @@ class AuditFinding:
     count: int = 0
     #: Why it is accepted; empty if it is not.
     accepted: str = ""
+    #: The names of what another consent tool keeps in the browser for itself, by kind (``cookie``).
+    keeps: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def severity(self) -> str:
@@ -288,6 +292,8 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
             merge(found, finding, name, SeenPlace(page.path, 0, 0, ""))
     for finding in _about_declarations(report, reader):
         found[finding.id] = finding
+    every = (page for pages in walk.pages.values() for page in pages)
+    name_choices(found, [KeptItem("cookie", name_of_pair(value), "") for page in every for value in page.cookies])
     report.findings = in_order(found.values())
     return report
 
