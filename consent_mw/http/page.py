@@ -2,7 +2,7 @@
 Rewrites the body of one page: decodes it, parses it in its charset, and inserts the view's markup at the right places.
 
 It is created when the head of the response turns out to be that of a page. Nothing is inserted into a body that turns
-out to be empty.
+out to be empty, or nothing but comments.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.page_plans import PassInputs
 from consent_mw.http.page_plans import Recorder
 from consent_mw.http.page_plans import drafted
+from consent_mw.http.pieces import Beginning
 from consent_mw.http.pieces import Includes
 from consent_mw.http.request import RequestHead
 
@@ -198,8 +199,9 @@ class PageBody:
         self._given: list[bytes] | None = None
         self._utf8 = False
         self._finished = False
-        #: Only white space has arrived so far.
+        #: Only white space and comments have arrived so far.
         self._blank = True
+        self._beginning = Beginning()
         #: The body starts like a whole document.
         self._whole = False
 
@@ -256,7 +258,7 @@ class PageBody:
         plans, verdict = self._view.plans, self._verdict
         # A response without a type may turn out not to be a page, so plans are not used for it.
         readable = not (verdict.codings or verdict.sniff) and len(chunk) <= LONGEST
-        if plans is None or not readable or self._view.watch is not None:
+        if plans is None or not readable or self._view.watch is not None or not Beginning().read(chunk):
             return self._read(chunk)
         policy = self._view.hold_policy
         inputs = self._inputs(policy)
@@ -377,9 +379,9 @@ class PageBody:
         return self._held.union(*[rewriter.held for rewriter in self._rewriters])
 
     def _look(self, chunk: bytes) -> None:
-        if self._blank and chunk and not chunk.isspace():
+        if self._blank and (begun := self._beginning.read(chunk)):
             self._blank = False
-            self._whole = begins_page(chunk)
+            self._whole = begins_page(begun)
         if self._includes is not None:
             for path in self._includes.read(chunk):
                 self._named.append(path)

@@ -8,6 +8,9 @@ A server in front may assemble pages (server-side includes, Edge Side Includes).
 of the visitor's request, so the request does not show that a part is wanted. Two other things do: the application can
 send ``X-Cmw-Piece: 1`` with the part, and the page that includes it names it in its markup, which :class:`Includes`
 reads on the way out.
+
+A body of nothing but white space and comments is no page, either: some applications answer with it when there is
+nothing to show in a place. It is one if a server in front replaces a comment by something (:class:`Beginning`).
 """
 
 from __future__ import annotations
@@ -39,6 +42,16 @@ _INCLUDE = re.compile(
 _BEGINNINGS = (b"<!--#", b"<esi:")
 _LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 _TAIL = 1100
+#: White space, after a byte order mark of UTF-8.
+_SPACE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\n\r\f\v]*+")
+_MARK = b"\xef\xbb\xbf"
+_OPENS = b"<!--"
+#: Comments that a server replaces by something: Apache and nginx by what the directive writes, ESI by what is inside.
+#: Other directives (``set``, ``config``, ``if``) write nothing by themselves.
+_REPLACED = re.compile(rb"<!--(?:#\s{0,8}(?:include|exec|perl|echo|printenv|fsize|flastmod)\b|esi\b)", re.IGNORECASE)
+_LONGEST_REPLACED = 24
+#: The end of a comment, looked for from the dashes that open it on (https://html.spec.whatwg.org/#comment-start-state).
+_COMMENT_END = re.compile(rb"--!?>")
 
 
 def header(headers: Sequence[tuple[str, str]], wanted: str) -> str:
@@ -95,3 +108,34 @@ class Includes:
         # Keep only what may still become a directive.
         begun = max(data.rfind(begin, end) for begin in (*_BEGINNINGS, b"<"))
         self._tail = data[begun:] if begun >= 0 and len(data) - begun < _TAIL and b">" not in data[begun:] else b""
+
+
+class Beginning:
+    """Finds where a body begins, after white space and comments, chunk by chunk."""
+
+    def __init__(self) -> None:
+        #: Bytes that may be part of the beginning.
+        self._kept = b""
+        self._in_comment = False
+
+    def read(self, chunk: bytes) -> bytes:
+        """Return the bytes at hand from where the body begins; empty if nothing but white space and comments came."""
+        data, at = self._kept + chunk, 0
+        while True:
+            if self._in_comment:
+                end = _COMMENT_END.search(data, at)
+                if end is None:
+                    self._kept = data[max(at, len(data) - 3) :]
+                    return b""
+                self._in_comment, at = False, end.end()
+            at = _SPACE.match(data, at).end()  # type: ignore[union-attr]
+            rest = data[at : at + _LONGEST_REPLACED]
+            if not rest.startswith(_OPENS) and not _OPENS.startswith(rest) and not _MARK.startswith(data):
+                return data[at:]
+            if _REPLACED.match(rest):
+                return data[at:]
+            if len(rest) < _LONGEST_REPLACED and b">" not in rest:
+                self._kept = data[at:]
+                return b""
+            # "<!-->" and "<!--->" are whole comments.
+            self._in_comment, at = True, at + 2

@@ -111,11 +111,33 @@ def test_what_is_no_page_is_held_and_left_alone_otherwise(site: Site, answer: An
     assert "X-Cmw-Piece" not in response.headers
 
 
-@pytest.mark.parametrize("body", ["", " \n\t"])
+@pytest.mark.parametrize(
+    "body",
+    ["", " \n\t", "<!-- x -->", "\n<!--a--><!---->\n<!-- <p>b</p> -->", "\ufeff<!-->", "<!--#set var=a -->", "<!-- x"],
+)
 def test_an_empty_page_stays_empty(site: Site, body: str) -> None:
-    """Where the site sends nothing, nothing is sent."""
+    """Where the site sends nothing, or nothing but comments, nothing is added, however often it is asked for."""
     one = site({"/": page(body=body)})
-    assert (one.get("/").text, one.asked) == (body, 0)
+    assert [one.get("/").text for _ in range(4)] == [body] * 4
+    assert one.asked == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<!--#include virtual="/top.html"-->\n<!--# include file="foot.html" -->',
+        '<!-- shop --><!--#exec cgi="/page.cgi" -->',
+        '<!--#echo encoding="none" var="PAGE" -->',
+        "<!--esi <esi:include src='/page'/>-->",
+        "<esi:include src='/page'/>",
+        "<!-- x --><p>text</p>",
+        "<!-- x -->text",
+    ],
+)
+def test_a_page_of_includes_is_asked_about(site: Site, body: str) -> None:
+    """A server in front replaces these comments by a page; a comment above a page changes nothing."""
+    one = site({"/": page(body=body)})
+    assert [OURS[0] in one.get("/").text for _ in range(4)] == [True] * 4
 
 
 def test_a_redirect_is_as_small_as_the_site_made_it(site: Site) -> None:

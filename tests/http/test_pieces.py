@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_mw.http.headers import judge
+from consent_mw.http.pieces import Beginning
 from consent_mw.http.pieces import Includes
 from consent_mw.http.pieces import is_piece
 from consent_mw.http.pieces import is_redirect
@@ -126,3 +127,46 @@ def test_how_a_page_is_cut_changes_nothing(page: bytes, cuts: list[int]) -> None
     ends = [0, *sorted(min(cut, len(page)) for cut in cuts), len(page)]
     named = [path for start, end in pairwise(ends) for path in reader.read(page[start:end])]
     assert named == list(Includes("/").read(page))
+
+
+PARTS_OF_BEGINNINGS = [
+    *(
+        b"<!--",
+        b"-->",
+        b"--!>",
+        b"<!-->",
+        b"<!--->",
+        b"-",
+        b">",
+        b"<",
+        b"!",
+        b" ",
+        b"\n",
+        b"x",
+        b"<p>",
+        b"<!doctype html>",
+    ),
+    *(
+        b"<!-- a -->",
+        b"<!--#include virtual=/a -->",
+        b"<!--#set var=a -->",
+        b"<!--esi ",
+        b"\xef\xbb\xbf",
+        b"<!-- <p> -->",
+    ),
+]
+
+
+@given(
+    st.lists(st.sampled_from(PARTS_OF_BEGINNINGS), max_size=10).map(b"".join), st.lists(st.integers(0, 99), max_size=6)
+)
+def test_a_body_begins_at_the_same_place_however_it_is_cut(body: bytes, cuts: list[int]) -> None:
+    """Little is kept meanwhile."""
+    reader = Beginning()
+    whole = Beginning().read(body)
+    ends = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    begun = b""
+    for start, end in pairwise(ends):
+        begun = begun + body[start:end] if begun else reader.read(body[start:end])
+        assert len(reader._kept) < 30
+    assert begun == whole
