@@ -347,3 +347,56 @@ def test_policies_share_what_they_remember_of_equal_pages() -> None:
         again = holder(page=Url("https", "shop.example", path))
         outs.add(run(page, held_by=type(again)(policy, again.page, document=lambda text, within: ())))
     assert len(outs) == 1
+
+
+#: Pages with a marked element. What is held in them is in capitals.
+MARKED = {
+    "a video": "<video data-consent=films><SOURCE><TRACK></video><img>",
+    "after a comment": "<picture data-consent=films><!--[if IE]></picture>--><SOURCE><IMG></picture><img>",
+    "a picture in a video": "<video data-consent=films><picture><IMG></picture></video><img>",
+    "a frame inside": "<video data-consent=films><iframe title='</video>'></video></iframe><SOURCE></video><img>",
+    "noscript": "<noscript><video data-consent=films><SOURCE></video><img></noscript>",
+    "after a select": "<select><option></select><video data-consent=films><SOURCE></video><img>",
+    "an element around it ends": "<div><video data-consent=films></div><img></video>",
+    "no end tag": "<picture data-consent=films><source><p><img>",
+    "a far end tag": "<picture data-consent=films><img>" + "x" * 17_000 + "</picture>",
+}
+
+
+@pytest.mark.parametrize("marked", MARKED.values(), ids=MARKED)
+def test_a_mark_on_media_counts_for_what_is_inside(marked: str) -> None:
+    """It counts for sources, tracks and pictures up to a certain end tag, also on a page that comes again."""
+    page, expected = marked.encode(), marked.encode()
+    for name in (b"source", b"track", b"img"):
+        page = page.replace(b"<%s>" % name, b"<%s src=/a>" % name).replace(
+            b"<%s>" % name.upper(), b"<%s src=/a>" % name
+        )
+        held = b"<%s data-cmw-held=films data-cmw-src=/a>" % name
+        expected = expected.replace(b"<%s>" % name, b"<%s src=/a>" % name).replace(b"<%s>" % name.upper(), held)
+    policy = holder()
+    for _ in range(3):
+        out = run(page, held_by=policy)
+        assert out.replace(b" data-cmw-held=films data-consent", b" data-consent") == expected
+    assert run(page, range(1, len(page))) == out
+
+
+def test_a_mark_inside_media_counts_first() -> None:
+    """An element with a mark of its own does not get that of the element around it."""
+    inside = b"<track data-consent=necessary src=/a>"
+    assert inside in run(b"<video data-consent=films>" + inside + b"</video>")
+
+
+def test_media_are_exempt_with_what_is_inside() -> None:
+    """Necessary is what is inside, and nothing behind it."""
+    picture = b"<img src=//tracker.example/1.gif>"
+    exempt = b"<video data-consent=necessary>" + picture + b"</video>"
+    assert run(exempt + picture).startswith(exempt + b"<img data-cmw-held=tracker")
+
+
+def test_a_mark_on_media_counts_in_xhtml() -> None:
+    """A prefix changes nothing; a section may hide the end, so the mark then counts for its own element."""
+    page = b"<html xmlns='http://www.w3.org/1999/xhtml'><video data-consent='films'>%s<source src='/a'/></video></html>"
+    held = b"<source data-cmw-held=\"films\" data-cmw-src='/a'/>"
+    assert held in run(page % b"", held_by=holder(xml=True))
+    assert held in run((page % b"").replace(b"video", b"h:video"), held_by=holder(xml=True))
+    assert held not in run(page % b"<![CDATA[x]]>", held_by=holder(xml=True))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from typing import Protocol
 
 from consent_mw.html.csp import HASH
+from consent_mw.html.elements import Tag
 from consent_mw.html.elements import attributes
 from consent_mw.html.hold_policy import Edits
 from consent_mw.html.hold_policy import TagPlan
@@ -23,6 +24,10 @@ from consent_mw.html.holder import Holder
 from consent_mw.html.meta_csp import Amend
 from consent_mw.html.meta_csp import meta_policy
 from consent_mw.html.scanner.cursor import Cursor
+from consent_mw.html.scanner.media import COVERED
+from consent_mw.html.scanner.media import MARK
+from consent_mw.html.scanner.media import Cover
+from consent_mw.html.scanner.media import cover_of
 from consent_mw.html.tokens import BEFORE_THE_BODY
 from consent_mw.html.urls import resolutions
 from consent_mw.html.urls import resolve
@@ -140,6 +145,8 @@ class Document:
         self.template = 0
         #: Whether this is markup that only browsers without scripts read.
         self.in_noscript = False
+        #: The marked media elements in which the position is or was, from the outermost to the innermost.
+        self.covers: tuple[Cover, ...] = ()
 
     def copy(self, cursor: Cursor) -> Document:
         """Return a copy for another reading, which places nothing."""
@@ -149,7 +156,34 @@ class Document:
         twin.template = self.template
         twin.named = set(self.named)
         twin.in_noscript = self.in_noscript
+        twin.covers = self.covers
         return twin
+
+    def covering(self, offset: int) -> Cover | None:
+        """Return the innermost marked media element around an offset of the page."""
+        return next((cover for cover in reversed(self.covers) if offset < cover.end), None)
+
+    def awaits_cover(self, name: bytes, start: int, end: int) -> bool:
+        """
+        Note what the mark of a media element counts for; return whether more bytes are needed for that.
+
+        Args:
+            name: The name of the element as it is written, lower-case.
+            start: Where its start tag begins in the buffer.
+            end: Where its start tag ends.
+        """
+        cover = cover_of(self.cursor, name, start, end, xml=self.holder.xml)
+        if isinstance(cover, Cover):
+            offset = self.cursor.origin + start
+            self.covers = (*(one for one in self.covers if offset < one.end), cover)
+        return cover is True
+
+    def inherit(self, tag: Tag, start: int) -> Tag:
+        """Return a tag at ``start`` of the buffer with the mark of the media element around it, if it has none."""
+        cover = self.covering(self.cursor.origin + start)
+        if cover is not None and tag.name in COVERED:
+            tag.attributes.setdefault(MARK, cover.mark)
+        return tag
 
     # -- edits
 

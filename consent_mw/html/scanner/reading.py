@@ -39,6 +39,8 @@ from consent_mw.html.scanner.foreign import ForeignReader
 from consent_mw.html.scanner.known_steps import LONGEST_REFERENCE
 from consent_mw.html.scanner.long_tag import LongTag
 from consent_mw.html.scanner.marked_text import MarkedText
+from consent_mw.html.scanner.media import MARK
+from consent_mw.html.scanner.media import MEDIA
 from consent_mw.html.scanner.own_elements import PREFIX
 from consent_mw.html.scanner.own_elements import end_of
 from consent_mw.html.scanner.scripts import ScriptReader
@@ -232,6 +234,7 @@ class Reading:
             and other._is_plain
             and (self.around is None or other.around is None or self._in_select == other._in_select)
             and (self.around is None or other.around is None or self.document.template == other.document.template)
+            and self.document.covering(self.cursor.offset) == other.document.covering(other.cursor.offset)
             and self.document.holder.base == other.document.holder.base
         )
 
@@ -332,7 +335,7 @@ class Reading:
         position = cursor.position
         holder = document.holder
         plans = holder.memory.plans
-        plain = not document.in_noscript
+        plain = not (document.in_noscript or document.covering(cursor.offset))
         single = self._single
         while True:
             if document.before_head:
@@ -373,6 +376,7 @@ class Reading:
                 or single
                 or self.foreign.open
                 or document.in_noscript
+                or document.covering(cursor.offset)
                 or document.holder.memory.plans is not plans
                 or cursor.position == found.start()
             ):
@@ -448,7 +452,9 @@ class Reading:
         """
         cursor, document = self.cursor, self.document
         start, end = found.span()
-        plan = self._plan(name, found.group(), plain=plain, removable=self.foreign.breaks_out != cursor.origin + start)
+        # A remembered tag would be passed over, but what a mark counts for has to be found in each page.
+        plain = plain and not (document.covering(cursor.origin + start) or _is_marked(name, found))
+        plan = self._plan(name, found, plain=plain, removable=self.foreign.breaks_out != cursor.origin + start)
         cursor.position = end
         if plan is not None:
             document.apply(plan, start)
@@ -464,8 +470,10 @@ class Reading:
             document.take_policy(found.group(), start)
 
     def _waits_for_end(self, name: bytes, found: re.Match[bytes]) -> bool:
-        """Return whether this custom element may have to be renamed, and its end tag may still come."""
+        """Return whether what is done with this element depends on its end tag, which may still come."""
         document = self.document
+        if _is_marked(name, found):
+            return document.awaits_cover(name, *found.span())
         if b"-" not in name or name not in document.holder.policy.matcher.elements or name in document.named:
             return False
         return end_of(self.cursor, name, found.start(), found.end()) is None
@@ -504,10 +512,10 @@ class Reading:
         elif name == b"body" and document.before_body and not document.template:
             document.insert(found.end(), at_end=False)
 
-    def _plan(self, name: bytes, tag: bytes, *, plain: bool, removable: bool) -> TagPlan | None:
-        holder = self.document.holder
+    def _plan(self, name: bytes, found: re.Match[bytes], *, plain: bool, removable: bool) -> TagPlan | None:
+        tag, holder = found.group(), self.document.holder
         if not (plain and removable):
-            read = Tag.read(name, tag, in_noscript=self.document.in_noscript)
+            read = self.document.inherit(Tag.read(name, tag, in_noscript=self.document.in_noscript), found.start())
             return holder.plan(read._replace(removable=removable))
         memory = holder.memory
         plans = memory.mode_plans if name in CHANGES_MODE else memory.plans
@@ -697,6 +705,7 @@ class Reading:
             inside = self._copy_flat()
             inside.around = self.around
             inside.document.in_noscript = True
+            inside.document.covers = ()
             inside.cursor.position = 0
             inside._island = True
             before = page.readings()
@@ -804,3 +813,8 @@ class Reading:
         elif tag.name in (SVG, MATH) and self.around is not None:
             self.foreign.begin(TagToken(tag.name, b"", tag.slash))
         return True
+
+
+def _is_marked(name: bytes, found: re.Match[bytes]) -> bool:
+    """Return whether this is the start tag of a media element with an author's mark."""
+    return name in MEDIA and MARK in found.group().lower()

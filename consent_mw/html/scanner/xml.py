@@ -19,6 +19,7 @@ from consent_mw.html.scanner.cursor import Cursor
 from consent_mw.html.scanner.cursor import Mode
 from consent_mw.html.scanner.document import Document
 from consent_mw.html.scanner.marked_text import MarkedText
+from consent_mw.html.scanner.media import MEDIA
 from consent_mw.html.tokens import NO_TAGS_XML
 from consent_mw.html.tokens import TAG
 
@@ -84,6 +85,8 @@ class XmlReader:
         self._in_prolog = False
         start, end = found.span()
         name = found.group(2).rpartition(b":")[2]
+        if name in MEDIA and document.awaits_cover(found.group(2).lower(), start, end):
+            return False
         if document.before_head and name == b"html":
             document.take_language(found.group())
         elif document.before_head and name != b"head":
@@ -93,9 +96,8 @@ class XmlReader:
                 return False
         else:
             foreign = name not in _PLAIN_LINKS
-            plan = document.holder.plan(
-                Tag.read(name, found.group(), xml=True, foreign=foreign)._replace(removable=False)
-            )
+            read = document.inherit(Tag.read(name, found.group(), xml=True, foreign=foreign), start)
+            plan = document.holder.plan(read._replace(removable=False))
             if plan is not None:
                 document.apply(plan, start)
         cursor.position = end
