@@ -21,15 +21,18 @@ from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 
-#: The services of a medium-sized site.
-SERVICES = ("google-analytics", "meta-pixel", "youtube", "clarity")
+#: The services of a shop that advertises.
+SERVICES = (
+    *("google-analytics", "meta-pixel", "youtube", "clarity", "google-tag-manager", "google-ads", "hotjar"),
+    *("linkedin-insight", "tiktok-pixel", "google-maps"),
+)
 VISITORS = ("undecided", "refused", "accepted")
 PARTS = ("banner and control", "style", "runtime", "guard and its list", "signals")
 HEAD = ("bytes, brotli 11", *VISITORS)
 
 _TODAY = 20_779
-_ELEMENT = re.compile(rb"<(style|script)\b([^>]*)>.*?</\1>", re.DOTALL)
-_SOURCE = re.compile(rb'src="/_cmw/([^"]+)"')
+_ELEMENT = re.compile(rb"<(style|script)\b([^>]*)>.*?</\1>|<(link)\b[^>]*>", re.DOTALL)
+_SOURCE = re.compile(rb'(?:src|href)="/_cmw/(assets/[^"]+)"')
 _OF = {b"data-cmw-runtime": "runtime", b"data-cmw-hosts": "guard and its list", b"data-cmw-on": "signals"}
 
 
@@ -57,7 +60,7 @@ def parts_of(text: bytes) -> dict[str, bytes]:
     """Return the insertions by part."""
     parts = dict.fromkeys(PARTS, b"")
     for element in _ELEMENT.finditer(text):
-        kind = "style" if element[1] == b"style" else next(part for mark, part in _OF.items() if mark in element[2])
+        kind = "style" if element[1] != b"script" else next(part for mark, part in _OF.items() if mark in element[2])
         parts[kind] += element[0]
     return parts | {PARTS[0]: _ELEMENT.sub(b"", text)}
 

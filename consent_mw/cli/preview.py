@@ -254,7 +254,7 @@ class Gallery:
 
         notice, decision = self._notice(look), _decision(look.state)
         told = news(notice.site, decision, Record(Action.REJECT, 0, ""), look.lang, self._today)
-        page = NoticePage(decision, look.lang, "", "/", self.site.mount, news=told)
+        page = NoticePage(decision, look.lang, "", "/", self.site.mount, news=told, sheets=False)
         markup = _SCRIPT.sub("", notice.insertion(page).decode("ascii"))
         # A frame cannot have its own preferred colour scheme, so the media query is replaced.
         markup = markup.replace(_DARK, "@media all" if look.scheme == "dark" else "@media not all")

@@ -206,7 +206,8 @@ class PagePolicies:
         self._page_ref = ref(page)
         self._follows = not page.for_all
         self._policies: list[str] = []
-        self._wants_hashes = False
+        #: The kinds of linked files that need a hash in the page: "script" and "style".
+        self._hashed: frozenset[str] = frozenset()
         self._terms: tuple[tuple[str, ...], csp.Terms] | None = None
         self._known = False
         self._empty = False
@@ -232,12 +233,12 @@ class PagePolicies:
     @property
     def demand(self) -> bool:
         """Whether policies in the page's headers, or the site's settings, affect what is inserted."""
-        return bool(self._policies) or self._wants_hashes or self.closed
+        return bool(self._policies) or bool(self._hashed) or self.closed
 
     def adapt(self, headers: Headers) -> Headers:
         """Return the headers of the page with adapted policies."""
         if _POLICY_HEADERS.isdisjoint([name.lower() for name, _ in headers]):
-            self._wants_hashes = False
+            self._hashed = frozenset()
             return headers + self._added()
         # If there are two nonces, that of an enforced policy counts.
         values = [value for wanted in (_ENFORCED, _TRIED) for name, value in headers if name.lower() == wanted]
@@ -248,7 +249,8 @@ class PagePolicies:
                 (name, self._changed(value)) if name.lower() in (_ENFORCED, _TRIED) else (name, value)
                 for name, value in headers
             ]
-        self._wants_hashes = any(name.lower() in _INTEGRITY and "script" in value for name, value in headers)
+        wanted = [value for name, value in headers if name.lower() in _INTEGRITY]
+        self._hashed = frozenset(kind for kind in ("script", "style") for value in wanted if kind in value)
         return headers + self._added()
 
     def _know_ours(self) -> None:
@@ -287,8 +289,10 @@ class PagePolicies:
         plain = [text for text in in_page if "," not in text]
         parts = [part for text in unclear for part in csp.policies_in(text)]
         terms = csp.terms([*self._policies, *plain, *parts], self._own)._replace(inline=not unclear)
-        if self._wants_hashes:
+        if "script" in self._hashed:
             terms = terms._replace(linked=False, loads=False)
+        if "style" in self._hashed:
+            terms = terms._replace(sheets=False)
         if not (terms.loads or self._follows):
             self._policing.warn_stuck()
         return terms

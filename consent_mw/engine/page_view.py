@@ -283,6 +283,11 @@ class PageView(View):
         """Whether the owner has turned the notice off here, so that visitors are neither asked nor counted."""
         return self._parts.prepared.quiet.hold(self.head.host, self.path)
 
+    @property
+    def _has_control(self) -> bool:
+        """Whether the notice, or the control that reopens it, is inserted into this visitor's whole page."""
+        return wants_banner(self.head) and not self.quiet and self.cookie_name is not None
+
     # -- what may run
 
     @lazy
@@ -387,7 +392,9 @@ class PageView(View):
         now = self._now()
         if self.cookie_name is None or self.quiet:
             return b""
-        page = NoticePage(self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False)
+        page = NoticePage(
+            self._decision_for(now), now.site.languages[0], "", "/", self.root, linked=False, sheets=False
+        )
         parts = [now.insertions.head(page), now.insertions.body(page)]
         if self._base.learning:
             parts.append(self._parts.prepared.lesson(self.root))
@@ -626,6 +633,7 @@ class PageView(View):
             xml=place.xml,
             utf8=place.utf8,
             linked=terms.linked,
+            sheets=terms.sheets and self._has_control,
             loads=terms.loads,
             closed=self.csp.closed,
             shared=self.for_all,

@@ -242,13 +242,18 @@ class Terms(NamedTuple):
     linked: bool
     #: Whether our script may insert another one and restore held elements, including code from text.
     loads: bool
+    #: Whether a linked style sheet of ours is allowed.
+    sheets: bool
 
 
 def terms(policies: Iterable[str], own: OwnContent) -> Terms:
     """Return what our part of a page can do under the policies after the additions."""
-    linked = loads = True
+    linked = loads = sheets = True
     for text in policies:
         policy = parsed(text)
+        styling = governing(policy, STYLES)
+        if styling is not None and not _has_nonce(styling, own.nonce):
+            sheets = sheets and _reaches(styling, own)
         directive = governing(policy, SCRIPTS)
         if directive is not None and not _has_nonce(directive, own.nonce):
             # Under 'strict-dynamic' everything that our script inserts is trusted. A restored script must not run if
@@ -257,7 +262,7 @@ def terms(policies: Iterable[str], own: OwnContent) -> Terms:
             linked = linked and reaches
             loads = loads and reaches
         loads = loads and not refuses_type_policy(policy)
-    return Terms(own.nonce, True, linked, loads)
+    return Terms(own.nonce, True, linked, loads, sheets)
 
 
 def refuses_type_policy(policy: Mapping[str, Directive]) -> bool:

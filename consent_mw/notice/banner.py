@@ -34,6 +34,9 @@ from consent_mw.notice.assets import compact_css
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.guard import GuardCode
 from consent_mw.notice.offer import offered
+from consent_mw.notice.recorded import SERVICE_FACTS
+from consent_mw.notice.recorded import SITE_FACTS
+from consent_mw.notice.recorded import UNSEEN
 from consent_mw.notice.theme import control_look
 from consent_mw.notice.theme import page_rules
 from consent_mw.notice.theme import position_of
@@ -50,40 +53,6 @@ from consent_mw.notice.wording import wording
 
 #: The state of a visitor without a choice; otherwise the state is the value of an Action.
 UNDECIDED = "none"
-
-# The attributes of the site and its services that a notice document records: everything that a visitor can read.
-_SITE_FACTS = (
-    "id",
-    "name",
-    "controller",
-    "contact",
-    "privacy_policy",
-    "supervisory_authority",
-    "languages",
-    "mount",
-    "choice_days",
-    "record_days",
-    "release",
-    "reopen",
-    "unknown",
-    "counters",
-)
-_SERVICE_FACTS = (
-    "id",
-    "name",
-    "vendor",
-    "purposes",
-    "cookies",
-    "storage",
-    "country",
-    "safeguard",
-    "retention_days",
-    "lawful_basis",
-    "policy",
-    "opt_out",
-)
-# Texts that do not affect what the visitor agrees to. Of the names of countries, only those that occur are kept.
-_OTHERS = ("country.", "date", "digits", "error.", "list.", "month.", "plural.", "policy.", "receipt.", "stats.")
 
 # escape() removes U+0001, so a name between two of them is always a slot and never text from outside.
 _SLOT = re.compile(r"\x01(\w+)\x01")
@@ -115,6 +84,7 @@ class NoticePage:
         news: Why a visitor who has chosen before is asked again (:mod:`consent_mw.notice.reasked`), or empty.
         utf8: Whether the page is known to be UTF-8; otherwise only ASCII is inserted.
         take: Whether the visitor granted something in another consent tool whose choices are taken over.
+        sheets: Whether the page has a head of ours, and its policy allows our linked style sheets.
     """
 
     decision: Decision
@@ -132,6 +102,7 @@ class NoticePage:
     news: str = ""
     utf8: bool = False
     take: bool = False
+    sheets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +122,7 @@ class _Variant:
     told: bool
     shared: bool
     utf8: bool
+    sheets: bool
 
 
 class Notice:
@@ -182,15 +154,13 @@ class Notice:
 
     def insertion(self, page: NoticePage) -> bytes:
         """Return the markup to insert first in the body; empty if no service of the site needs consent."""
-        if not self.site.optional:
-            return b""
         decision = page.decision
-        everything = decision.granted.issuperset(service.id for service in self.site.optional)
-        if everything and not decision.prompt and self.site.reopen != "button":
+        if self._unneeded(decision):
             return b""
         variant = _Variant(
             *(page.lang, decision.prompt, decision.gpc, page.inline, page.xml, bool(page.nonce)),
             *(page.linked, page.loads, page.closed, self._signals.wanted(decision), page.shared, page.utf8),
+            page.sheets,
         )
         parts = self._kept.get(variant)
         if parts is None:
@@ -236,7 +206,12 @@ class Notice:
 
     def head(self, page: NoticePage) -> bytes:
         """Return the markup to insert first in the head, so that it runs before everything else."""
-        return self.guard.markup(page) + self._signals.markup(page)
+        # Visitors who have chosen will view more pages, so the look of the control comes from a cached file. It is in
+        # the head, where every browser waits for it before the first paint; and last, since scripts wait for it too.
+        sheet = b""
+        if page.sheets and not page.decision.prompt and self.style(False) and not self._unneeded(page.decision):
+            sheet = _bytes(self._link(False, escape(page.root), escape(page.nonce)), page.utf8)
+        return self.guard.markup(page) + self._signals.markup(page) + sheet
 
     def style(self, prompt: bool) -> str:
         """
@@ -282,7 +257,7 @@ class Notice:
         return {
             "format": "consent_mw.notice.v1",
             "revision": site.revision,
-            "site": {name: getattr(site, name) for name in _SITE_FACTS},
+            "site": {name: getattr(site, name) for name in SITE_FACTS},
             "purposes": [
                 {
                     "id": purpose.id,
@@ -293,7 +268,7 @@ class Notice:
                 for purpose in (necessary, *self._purposes)
             ],
             "services": [
-                {name: getattr(service, name) for name in _SERVICE_FACTS}
+                {name: getattr(service, name) for name in SERVICE_FACTS}
                 | {"description": {lang: service_description(service, lang, site)[0] for lang in self.languages}}
                 | ({"manager": True} if service.manager else {})
                 for service in site.services
@@ -310,7 +285,7 @@ class Notice:
                     "texts": {
                         key: text
                         for key, text in wording(lang, self.site).items()
-                        if not key.startswith(_OTHERS) or key in countries
+                        if not key.startswith(UNSEEN) or key in countries
                     },
                 }
                 for lang in self.languages
@@ -326,6 +301,17 @@ class Notice:
     def languages(self) -> tuple[str, ...]:
         """The languages that the notice is shown in, the site's first one first."""
         return offered_languages(self.site)
+
+    def _unneeded(self, decision: Decision) -> bool:
+        """Whether pages of this visitor stay as they are: nobody has to be asked, or nothing is held or offered."""
+        optional = self.site.optional
+        done = self.site.reopen != "button" and decision.granted.issuperset(service.id for service in optional)
+        return not optional or (done and not decision.prompt)
+
+    def _link(self, prompt: bool, root: str, nonce: str) -> str:
+        # Both values are escaped already, or slots.
+        mark = f' nonce="{nonce}"' if nonce else ""
+        return f'<link rel="stylesheet" href="{root}/{self._linked[prompt]}" data-cmw-style=""{mark}/>'
 
     def _at_root(self, markup: str, lang: str) -> str:
         """Return the markup as it is sent with the page ``/``."""
@@ -344,10 +330,12 @@ class Notice:
         reopening = self.site.reopen == "button" and not first
         nonce = ' nonce="\x01nonce\x01"' if variant.nonced else ""
         style = self._sheets["first.css"] if first else self.style(variant.prompt)
-        if style and variant.inline:
+        if variant.sheets and not variant.prompt:
+            style = ""  # it is linked in the head
+        elif style and variant.inline:
             style = f'<style data-cmw-style=""{nonce}>{style}</style>'
         elif style:
-            style = f'<link rel="stylesheet" href="\x01root\x01/{self._linked[variant.prompt]}" data-cmw-style=""/>'
+            style = self._link(variant.prompt, "\x01root\x01", "\x01nonce\x01" if variant.nonced else "")
         banner = self._banner(variant.lang, variant.gpc, shared=variant.shared) if variant.prompt else ""
         reopen = self._reopen(variant.lang, variant.gpc, shared=variant.shared) if reopening else ""
         settings = "".join(

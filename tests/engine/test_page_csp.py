@@ -180,6 +180,43 @@ def test_where_linked_scripts_need_a_hash_none_of_ours_is_linked(tmp_path: Path,
     assert [text for text in (before, after) if re.search(r"_cmw/assets/\w+\.\w+\.js|data-cmw-more", text)] == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "linked"),
+    [
+        ((), True),
+        (((CSP, "default-src 'self'"),), True),
+        (((CSP, "style-src 'nonce-abc'"),), True),
+        (((CSP, "style-src 'unsafe-inline'; default-src *"),), False),
+        (((CSP, "style-src https://cdn.example"),), False),
+        (((CSP, "default-src 'none'"), (CSP, "script-src 'self'")), False),
+        ((("Integrity-Policy", "blocked-destinations=(style)"),), False),
+        ((("Integrity-Policy", "blocked-destinations=(script)"),), True),
+    ],
+)
+def test_the_look_of_the_control_is_let_in(tmp_path: Path, headers: tuple[tuple[str, str], ...], linked: bool) -> None:
+    """It is linked where a policy lets a file of the site's mount in, and else in the page, with its hash."""
+    visitor = client(App(*headers), tmp_path)
+    same = {"Sec-Fetch-Site": "same-origin"}
+    visitor.post("/_cmw/choice", base_url="https://shop.example", data={"action": "reject-all"}, headers=same)
+    answer = visit(visitor)
+    text = answer.get_data(as_text=True)
+    assert len(re.findall(r"<link[^>]* data-cmw-style", text)) == linked
+    styles = re.findall(r"<style[^>]* data-cmw-style[^>]*>([^<]*)", text)
+    assert len(styles) == (not linked)
+    if styles and CSP in answer.headers and "'unsafe-inline'" not in answer.headers[CSP]:
+        digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in answer.headers[CSP]
+
+
+def test_a_frame_has_no_control_and_no_look_of_it(tmp_path: Path) -> None:
+    """What is not a visitor's whole page loads no file for a control that it does not have."""
+    visitor = client(App(), tmp_path)
+    same = {"Sec-Fetch-Site": "same-origin"}
+    visitor.post("/_cmw/choice", base_url="https://shop.example", data={"action": "reject-all"}, headers=same)
+    answers = [visit(visitor, **{"Sec-Fetch-Dest": dest}) for dest in ("document", "iframe")]
+    assert ["data-cmw-style" in answer.get_data(as_text=True) for answer in answers] == [True, False]
+
+
 FRAMING = [("X-Frame-Options", "DENY"), ("Cross-Origin-Opener-Policy", "same-origin")]
 
 

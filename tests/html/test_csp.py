@@ -21,6 +21,7 @@ PAGE = "https://shop.example/prints"
 SCRIPT, STYLE = "'sha256-c2NyaXB0'", "'sha256-c3R5bGU='"
 OWN = csp.OwnContent("https", "shop.example", "/_cmw/", (SCRIPT,), (STYLE,))
 ASSET = "https://shop.example/_cmw/assets/release.0123abcd.js"
+SHEET = "https://shop.example/_cmw/assets/look.0.css"
 
 DIRECTIVES = [
     "default-src",
@@ -163,6 +164,13 @@ def test_where_linked_scripts_of_ours_may_run_is_known(text: str, nonce: str) ->
     assert terms.linked == allows(text, Question("script-src-elem", ASSET, nonce), PAGE)
     if terms.loads:
         assert allows(text, Question("script-src-elem", ASSET, nonce, parsed=False), PAGE)
+
+
+@given(written(), st.sampled_from(["", "abc"]))
+def test_where_linked_style_sheets_of_ours_are_let_in_is_known(text: str, nonce: str) -> None:
+    """The page links to the look of the control exactly where its policy lets it; elsewhere it is in the page."""
+    own = csp.OwnContent("https", "shop.example", "/_cmw/", (SCRIPT,), (STYLE,), nonce)
+    assert csp.terms([text], own).sheets == allows(text, Question("style-src-elem", SHEET, nonce), PAGE)
 
 
 @given(written(), st.sampled_from(["", "abc"]))

@@ -33,7 +33,7 @@ def inserted(site: dict[str, Any] | None = None, *, chosen: bool = False, **tabl
     """Return what is inserted into a page of a visitor who has not chosen, or who has."""
     loaded = config.load({"site": site or {}, **SERVICES, **tables})
     state = decision(prompt=not chosen, kept=record(Action.REJECT) if chosen else None)
-    return Notice(loaded, ASSETS).insertion(NoticePage(state, "en", "", "/", "/_cmw")).decode("ascii")
+    return Notice(loaded, ASSETS).insertion(NoticePage(state, "en", "", "/", "/_cmw", sheets=False)).decode("ascii")
 
 
 def refusals(**tables: Any) -> dict[str, str]:

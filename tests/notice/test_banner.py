@@ -252,6 +252,29 @@ def test_a_page_that_forbids_inline_code_gets_links() -> None:
     assert soup.select("style, [style]") == []
 
 
+@pytest.mark.parametrize("action", [Action.REJECT, Action.ACCEPT])
+def test_the_look_of_the_control_is_a_file_that_the_head_links_to(action: Action) -> None:
+    """After a choice the rules are in a cached file, with the page's nonce; where it is not let in, in the page."""
+    granted = ALL if action is Action.ACCEPT else ()
+    notice, asked = Notice(SITE, ASSETS), page(decision(granted=granted, kept=record(action)), nonce="n0nce")
+    (link,) = BeautifulSoup(notice.head(asked), "html.parser").select("link[data-cmw-style]")
+    assert (link["rel"], link["nonce"]) == (["stylesheet"], "n0nce")
+    found = ASSETS.find(str(link["href"]).removeprefix("/shop/_cmw/"))
+    assert found == (notice.style(False).encode(), "text/css; charset=utf-8")
+    assert b"data-cmw-style" not in notice.insertion(asked)
+    whole = replace(asked, sheets=False)
+    assert b"data-cmw-style" not in notice.head(whole)
+    (style,) = BeautifulSoup(notice.insertion(whole), "html.parser").select("style")
+    assert style.get_text() == notice.style(False)
+
+
+def test_pages_without_the_control_link_to_no_look_of_it() -> None:
+    """A banner brings its own rules; a site with its own link, and one that asks for nothing, need none."""
+    asked, decided = page(decision(prompt=True)), page(decision(kept=record(Action.REJECT)))
+    sites = [(SITE, asked), (replace(SITE, reopen="none"), decided), (replace(SITE, services=(PAY,)), decided)]
+    assert [site for site, one in sites if b"<link" in Notice(site, ASSETS).head(one)] == []
+
+
 STATES = {
     "undecided": decision(prompt=True),
     "signal": decision(prompt=True, gpc=True),

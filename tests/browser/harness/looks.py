@@ -58,7 +58,8 @@ def document(look: Look | None, *, css: str = "", paragraphs: int = 30) -> str:
         lang = look.lang
         site = replace(SITE, layout=look.layout, position=look.position, languages=(lang,))
         decided = decision(prompt=not look.decided, gpc=look.gpc, kept=record(Action.REJECT) if look.decided else None)
-        inserted = Notice(site, ASSETS).insertion(Place(decided, lang, "", "/", "/_cmw")).decode("ascii")
+        # There is no server, so that the page has its styles in it.
+        inserted = Notice(site, ASSETS).insertion(Place(decided, lang, "", "/", "/_cmw", sheets=False)).decode("ascii")
     words = "".join(_WORDS.format(number) for number in range(paragraphs))
     return (
         f'<!doctype html><html lang="{lang}" dir="{direction(lang)}"><head><meta charset="utf-8">'
