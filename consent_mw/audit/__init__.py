@@ -12,20 +12,23 @@ services, signs and corners of HTML as the middleware, and the two cannot disagr
 
 The result is a :class:`~consent_mw.audit.findings.AuditReport`, which :mod:`consent_mw.audit.formats` writes.
 
-====================================  ============================================================
-:mod:`consent_mw.audit.targets`       requests one response from a site, within limits
-:mod:`consent_mw.audit.routes`        the routes of an application
-:mod:`consent_mw.audit.pages`         reads one response: what loads, what is held, where it leads
-:mod:`consent_mw.audit.passes`        the visitors, and the crawl
-:mod:`consent_mw.audit.findings`      the findings, with evidence and remedy
-:mod:`consent_mw.audit.remedies`      what to do about a finding
-:mod:`consent_mw.audit.baseline`      findings that the owner accepts for a time
-:mod:`consent_mw.audit.evidence`      report, requests, pictures, and a manifest of their hashes
-:mod:`consent_mw.audit.aliases`       hosts that are aliases of a vendor's host
-:mod:`consent_mw.audit.other_tools`   other consent tools in a page
-:mod:`consent_mw.audit.first_config`  a first configuration from the findings
-:mod:`consent_mw.audit.formats`       the report as text, JSON, HTML, SARIF and JUnit
-====================================  ============================================================
+======================================  ============================================================
+:mod:`consent_mw.audit.targets`         requests one response from a site, within limits
+:mod:`consent_mw.audit.routes`          the routes of an application
+:mod:`consent_mw.audit.pages`           reads one response: what loads, what is held, where it leads
+:mod:`consent_mw.audit.passes`          the visitors, and the crawl
+:mod:`consent_mw.audit.findings`        the findings, with evidence and remedy
+:mod:`consent_mw.audit.remedies`        what to do about a finding
+:mod:`consent_mw.audit.baseline`        findings that the owner accepts for a time
+:mod:`consent_mw.audit.evidence`        report, requests, pictures, and a manifest of their hashes
+:mod:`consent_mw.audit.aliases`         hosts that are aliases of a vendor's host
+:mod:`consent_mw.audit.other_tools`     other consent tools in a page
+:mod:`consent_mw.audit.choice_entries`  in what such a tool keeps the choice
+:mod:`consent_mw.audit.first_config`    a first configuration from the findings
+:mod:`consent_mw.audit.formats`         the report as text, JSON, HTML, SARIF and JUnit
+:mod:`consent_mw.audit.html_report`     the page of these
+:mod:`consent_mw.audit.report_words`    the sentences that they have in common
+======================================  ============================================================
 
 No script runs in this part. If the owner asks for it, the same visitors open the same pages in a browser, and what
 scripts do is added to the report.
@@ -42,6 +45,7 @@ scripts do is added to the report.
 :mod:`consent_mw.audit.firefox_page`        a tab of it, with its elements and requests
 :mod:`consent_mw.audit.bidi`                starts it, and speaks WebDriver BiDi with it
 :mod:`consent_mw.audit.notices`             finds a notice, judges its buttons and presses them
+:mod:`consent_mw.audit.withdrawing`         takes back the consent that a visitor gave
 :mod:`consent_mw.audit.autoconsent`         answers the notices of other tools with a package of the owner's
 ==========================================  ======================================================
 

@@ -262,9 +262,30 @@ def test_the_html_report_needs_nothing_else_and_escapes_markup(bare: AuditReport
 
 def test_the_html_report_lists_first_what_loads_most() -> None:
     """Loading before held, and names in order."""
-    report = AuditReport("s", "2026-11-30", held={"c": 9, "b": 1}, loading={"b": 2, "a": 7, "d": 2})
+    report = AuditReport(
+        "s", "2026-11-30", pages={UNTOUCHED: 1}, held={"c": 9, "b": 1}, loading={"b": 2, "a": 7, "d": 2}
+    )
     rows = BeautifulSoup(written(report, "html"), "html.parser").select("tbody th")
     assert [row.get_text() for row in rows] == ["a", "b", "d", "c"]
+
+
+def test_the_html_report_groups_many_findings_by_kind(bare: AuditReport) -> None:
+    """Each kind is explained once, and a list leads to them; a host that was learned has its own name."""
+    soup = BeautifulSoup(written(bare, "html"), "html.parser")
+    kinds = list(dict.fromkeys(one.kind for one in bare.findings))
+    assert [section["id"] for section in soup.select("section")] == kinds
+    assert [link["href"] for link in soup.select(".kinds a")] == [f"#{kind}" for kind in kinds]
+    learned = AuditReport("s", "2026-11-29", pages={UNTOUCHED: 1}, held={"host-px-nobody--knows-example": 1})
+    assert [row.get_text() for row in BeautifulSoup(written(learned, "html"), "html.parser").select("tbody th")] == [
+        "px.nobody-knows.example"
+    ]
+
+
+def test_a_report_on_nothing_does_not_say_that_nothing_was_found() -> None:
+    """It says that no page could be read, and why."""
+    text = written(AuditReport("s", "2026-11-29", unseen=[("/", "the host did not answer")]), "html")
+    assert "No page could be read" in text and "the host did not answer" in text
+    assert [word for word in ("has to be mended", "reaches others", "elements loading") if word in text] == []
 
 
 def test_the_text_names_page_line_and_remedy(bare: AuditReport) -> None:

@@ -109,7 +109,10 @@ def test_evidence_and_result_are_kept(held: str, tmp_path: Path, capsys: pytest.
     ]
     assert main(["audit", held, "-q", *chosen, "--evidence", str(folder), "--record"]) == 0
     out, err = capsys.readouterr()
-    assert "In a browser 2 requests to 2 other hosts and 1 cookie before, 0 to 0 and 1 now." in out
+    assert (
+        "Without consent_mw, a browser sends 2 requests to 2 other hosts and keeps 1 cookie before a choice."
+        " With consent_mw, it sends no request to another host and keeps 1 cookie.\n"
+    ) in out
     manifest = (folder / "manifest.json").read_bytes()
     assert hashlib.sha256(manifest).hexdigest() in err
     listed = {one["name"]: one["sha256"] for one in json.loads(manifest)["files"]}
