@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import date
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from consent_mw.audit import passes
@@ -136,7 +137,8 @@ FIRING = {
     passes.REJECT: "fires-after-reject",
     passes.WITHDRAW: "survives-withdrawal",
 }
-_MAX_AGE = re.compile(r";\s*max-age\s*=\s*(\d{1,12})", re.IGNORECASE)
+_MAX_AGE = re.compile(r";\s*max-age\s*=\s*(-?\d{1,12})", re.IGNORECASE)
+_EXPIRES = re.compile(r";\s*expires\s*=\s*([^;]{1,60})", re.IGNORECASE)
 _DOMAIN = re.compile(r";\s*domain\s*=\s*\.?([A-Za-z0-9.-]{1,253})", re.IGNORECASE)
 _DAY = 86_400
 #: How many places of one finding are kept.
@@ -288,7 +290,7 @@ def report_of(target: str, walk: Walk, reader: Reader, today: date) -> AuditRepo
     for finding, page in _about_pages(untouched):
         merge(found, finding, passes.UNTOUCHED, SeenPlace(page.path, 0, 0, ""))
     for name, page in ((name, page) for name, pages in walk.pages.items() for page in pages):
-        for finding in _about_cookies(page, reader, walk.origin):
+        for finding in _about_cookies(page, reader, walk.origin, today):
             merge(found, finding, name, SeenPlace(page.path, 0, 0, ""))
     for finding in _about_declarations(report, reader):
         found[finding.id] = finding
@@ -398,20 +400,31 @@ def other_tool(tool: OtherTool) -> AuditFinding:
     return AuditFinding(finding_id("other-tool", tool.id), "other-tool", tool.id, tool.name, "", what, remedy)
 
 
-def _about_cookies(page: AuditedPage, reader: Reader, origin: str) -> Iterator[AuditFinding]:
+def _about_cookies(page: AuditedPage, reader: Reader, origin: str, today: date) -> Iterator[AuditFinding]:
     """Yield findings about cookies that nobody declares, and those that live longer than visitors are told."""
     for value in page.cookies:
-        name, age = name_of_pair(value), _MAX_AGE.search(value)
-        gone = age is not None and not int(age[1])
-        if name and not gone and not is_own(name) and not reader.keepers("cookie", name):
+        name, days = name_of_pair(value), _days_of(value, today)
+        if days is not None and days < 0:
+            continue  # it is deleted
+        if name and not is_own(name) and not reader.keepers("cookie", name):
             domain = _DOMAIN.search(value)
             where = f".{domain[1].lower()}" if domain else urlsplit(origin).hostname or ""
-            yield unknown_cookie(name, where, _looks(value, age))
-        if age is None:
-            continue
-        for service in reader.site.services:
-            if finding := outlives(service, name, int(age[1]) // _DAY):
+            yield unknown_cookie(name, where, _looks(value, days))
+        for service in reader.site.services if days is not None else ():
+            if finding := outlives(service, name, days or 0):
                 yield finding
+
+
+def _days_of(set_cookie: str, today: date) -> int | None:
+    """Return for how many days a cookie lasts (RFC 6265 section 5.3): None for the session, -1 if it is deleted."""
+    if age := _MAX_AGE.search(set_cookie):
+        return int(age[1]) // _DAY if int(age[1]) > 0 else -1
+    if expires := _EXPIRES.search(set_cookie):
+        try:
+            return max((parsedate_to_datetime(expires[1]).date() - today).days, -1)
+        except (ValueError, OverflowError):
+            return None
+    return None
 
 
 def unknown_cookie(name: str, where: str, more: str = "") -> AuditFinding:
@@ -421,9 +434,9 @@ def unknown_cookie(name: str, where: str, more: str = "") -> AuditFinding:
     return AuditFinding(finding_id("unknown-cookie", name, where), "unknown-cookie", "", name, "", what, remedy)
 
 
-def _looks(set_cookie: str, age: re.Match[str] | None) -> str:
+def _looks(set_cookie: str, days: int | None) -> str:
     value = set_cookie.partition(";")[0].partition("=")[2]
-    lasts = f" It lasts {int(age[1]) // _DAY:,} days." if age else ""
+    lasts = f" It lasts {days:,} days." if days is not None else ""
     return (" Its value looks like an identifier." if is_identifier(value) else "") + lasts
 
 

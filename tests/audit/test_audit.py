@@ -25,10 +25,12 @@ from consent_mw.audit.pages import Reader
 from consent_mw.audit.passes import PASSES
 from consent_mw.audit.passes import UNTOUCHED
 from consent_mw.audit.passes import Limits
+from consent_mw.audit.passes import Walk
 from consent_mw.audit.passes import walk
 from consent_mw.audit.routes import every_route
 from consent_mw.audit.targets import AppTarget
 from consent_mw.audit.targets import Bounds
+from consent_mw.audit.targets import Response
 from consent_mw.errors import ConfigError
 from tests.audit.sites import CONFIG
 from tests.audit.sites import FAULTS
@@ -286,6 +288,35 @@ def test_a_report_on_nothing_does_not_say_that_nothing_was_found() -> None:
     text = written(AuditReport("s", "2026-11-29", unseen=[("/", "the host did not answer")]), "html")
     assert "No page could be read" in text and "the host did not answer" in text
     assert [word for word in ("has to be mended", "reaches others", "elements loading") if word in text] == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        ("Expires=Wed, 01 Jan 2031 00:00:00 GMT", ["cookie-outlives"]),
+        ("expires=Wednesday, 01-Jan-31 00:00:00 GMT; Path=/", ["cookie-outlives"]),
+        ("Max-Age=60; Expires=Wed, 01 Jan 2031 00:00:00 GMT", []),
+        ("Expires=Sat, 30 Jan 2027 00:00:00 GMT", []),
+        ("Expires=Thu, 01 Jan 1970 00:00:00 GMT", []),
+        ("Max-Age=-1", []),
+        ("Expires=whenever", []),
+        ("Path=/", []),
+    ],
+)
+def test_a_cookie_lasts_until_its_date_too(reader: Reader, attributes: str, found: list[str]) -> None:
+    """Many servers give a date and no number of seconds, which comes first if there are both (RFC 6265 section 5.3)."""
+    answer = Response(200, (("Content-Type", "text/html"), ("Set-Cookie", f"_fbp=1; {attributes}")), b"<h1>x</h1>")
+    walked = Walk({UNTOUCHED: [reader.read("https://x.example", "/", answer)]}, origin="https://x.example")
+    findings = report_of("x", walked, reader, TODAY).findings
+    assert [one.kind for one in findings if one.kind == "cookie-outlives"] == found
+    assert [one for one in findings if one.kind == "unknown-cookie"] == []
+
+
+@pytest.mark.parametrize("attributes", ["Max-Age=0", "max-age=-1; Path=/", "Expires=Thu, 01-Jan-1970 00:00:00 GMT"])
+def test_a_cookie_that_is_deleted_is_not_kept(reader: Reader, attributes: str) -> None:
+    """A site that deletes a tracker's cookie does what it should."""
+    headers = (("Content-Type", "text/html"), ("Set-Cookie", f"_fbp=; {attributes}"))
+    assert reader.read("https://x.example", "/", Response(200, headers, b"<h1>x</h1>")).loads == ()
 
 
 def test_the_text_names_page_line_and_remedy(bare: AuditReport) -> None:
