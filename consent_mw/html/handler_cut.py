@@ -37,6 +37,6 @@ def own_statements(code: bytes, reader: PieceReader) -> bytes:
     cut = cut_of(body, reader)
     if cut is None or cut.strict:
         return b""
-    own = [body[part.start : part.end].strip() for part in cut.parts if not part.held]
+    own = [text.strip() for text in cut.texts(held=False)]
     # A line break ends a statement that has no semicolon, and one more semicolon does no harm after any other.
     return b";".join([*own, end.group().strip()] if end else own)

@@ -78,6 +78,8 @@ class StatementNames:
     #: The same two with members, each as long as it is: ``app.cfg.url``.
     paths: set[bytes] = field(default_factory=set)
     later_paths: set[bytes] = field(default_factory=set)
+    #: Whether it may end the function whose body the statements are, by ``return``.
+    leaves: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +137,8 @@ def names_of(text: bytes, ends: Sequence[int]) -> list[StatementNames]:
         here = found[min(bisect_right(ends, place), len(ends) - 1)]
         here.declared.add(name)
         here.written.add(name)
+    for place in reader.returns:
+        found[min(bisect_right(ends, place), len(ends) - 1)].leaves = True
     for use in top.uses:
         here = found[min(bisect_right(ends, use.place), len(ends) - 1)]
         if use.later:
@@ -182,6 +186,8 @@ class _NameReader:
         self._arrow_deferred = False
         #: What the script declares, with the places.
         self.declared: list[tuple[bytes, int]] = []
+        #: Where ``return`` stands outside of all functions.
+        self.returns: list[int] = []
 
     def read(self) -> _Function:
         """Return the script with its global names."""
@@ -221,6 +227,8 @@ class _NameReader:
             if self._before_that not in _WINDOW and not is_global:
                 return
         elif name in _KEYWORDS:
+            if name == b"return" and len(self._functions) == 1:
+                self.returns.append(place)
             self._keyword(name)
             return
         elif before in (b"{", b",") and _COLON.match(self._text, end):

@@ -78,18 +78,19 @@ class Statements(NamedTuple):
     strict: bool
 
 
-def split(code: bytes) -> Statements | None:
+def split(code: bytes, *, in_function: bool = False) -> Statements | None:
     """
     Return the top-level statements of a script, or None if they are not certain.
 
     Args:
         code: The script, in an encoding whose bytes below 128 are ASCII.
+        in_function: Whether it is the body of a function, in which ``return`` may stand.
     """
     text = masked(code)
     if text is None:
         return None
     try:
-        reader = _StatementReader(text)
+        reader = _StatementReader(text, _NO_START - {b"return"} if in_function else _NO_START)
         ends = reader.ends()
     except _UnclearError:
         return None
@@ -148,10 +149,12 @@ class _StatementReader:
 
     Args:
         text: A masked script.
+        no_start: The words with which no statement in it begins.
     """
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, no_start: frozenset[bytes]) -> None:
         self._text = text
+        self._no_start = no_start
         #: Where the bracket that opens at a place is closed.
         self._close: dict[int, int] = {}
         opened: list[tuple[bytes, int]] = []
@@ -219,7 +222,7 @@ class _StatementReader:
         text, word = self._text, self._word(at)
         first, after = text[at : at + 1], at + len(word)
         beyond = self._skip(after)
-        if depth > _DEEPEST or (word in _NO_START and text[beyond - 6 : beyond + 1] != b"import("):
+        if depth > _DEEPEST or (word in self._no_start and text[beyond - 6 : beyond + 1] != b"import("):
             raise _UnclearError
         if first == b"{":
             return self._close[at] + 1

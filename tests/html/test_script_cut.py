@@ -47,9 +47,9 @@ def cut(code: str) -> list[str] | None:
     if found is None:
         return None
     assert found.parts[0].start == 0
-    assert found.parts[-1].end == len(code.encode())
+    assert found.parts[-1].end == len(found.code)
     assert all(one.end == other.start and one.held != other.held for one, other in pairwise(found.parts))
-    return ["-" * part.held + code.encode()[part.start : part.end].decode().strip() for part in found.parts]
+    return ["-" * part.held + found.code[part.start : part.end].decode().strip() for part in found.parts]
 
 
 def rewritten(
@@ -123,6 +123,115 @@ def test_own_statements_go_on(parts: list[str]) -> None:
     assert cut("\n".join(part.removeprefix("-") for part in parts)) == parts
 
 
+OWN = "menu();"
+#: Statements with both in a block, each with its halves if "%s" is not enough.
+BLOCKS = [
+    "addEventListener('load', function () {%s});",
+    "document.addEventListener('DOMContentLoaded', (e) => {%s}, { once: true });",
+    "$(function () {%s});",
+    "jQuery(document).ready(function ($) {%s})",
+    "$('.menu').on('click', '.a', async function (e) {%s});",
+    "document.querySelector('.a').addEventListener('click', e => {%s});",
+    "(function (w, d) {%s})(window, document);",
+    "!function () {%s}.call(this)",
+    "(async () => {%s})();",
+    "window.setTimeout(function () {%s}, 3000);",
+    "requestIdleCallback(() => {%s}, { timeout: 9 });",
+    "/* } */ $(function () { // it's {\n%s\n})",
+    # Directives, declarations without effect and a check without one are in both halves.
+    "(function () { 'use strict'; %s})();",
+    "(function () { if (a.b) return; %s})();",
+    "addEventListener('load', () => { setTimeout(function () {%s}, 9) });",
+]
+#: The same without a function. A name that is declared in one is not told from one of the script.
+PLAIN_BLOCKS = [
+    "if (location.protocol.indexOf('http') === 0 && !(a.b || c)) {%s}",
+    "try {%s} catch (e) { console.log(e) }",
+    "{%s}",
+]
+#: What is in a block, the own statements of it, and those that are held.
+INSIDE = [
+    (OWN + LOAD, OWN, LOAD),
+    (LOAD + OWN, OWN, LOAD),
+    ("menu('}');\n" + LOAD + "\nopen()", "menu('}');open()", LOAD),
+    (
+        "const d = document;menu(d);d.images[0].src = '//measure.example/p';",
+        "const d = document;menu(d);",
+        "const d = document;d.images[0].src = '//measure.example/p';",
+    ),
+    (
+        "function put(u) { fetch(u) } put('/own.js');put('//measure.example/m.js');",
+        "function put(u) { fetch(u) } put('/own.js');",
+        "function put(u) { fetch(u) } put('//measure.example/m.js');",
+    ),
+    # What uses a function that is held.
+    (
+        "function go() { fetch('//measure.example/m.js') } menu();if (a) { a(go) }",
+        OWN,
+        "function go() { fetch('//measure.example/m.js') } if (a) { a(go) }",
+    ),
+]
+
+
+def plain(code: str) -> str:
+    """Return code without comments, semicolons and white space."""
+    return re.sub(r"// it's \{|/\* \} \*/|[;\s]", "", code)
+
+
+@pytest.mark.parametrize(
+    ("around", "both", "own", "held"),
+    [
+        (around, *inside)
+        for blocks, most in ((BLOCKS, 6), (PLAIN_BLOCKS, 3))
+        for around in blocks
+        for inside in INSIDE[:most]
+    ],
+    ids=lambda one: one[:30],
+)
+def test_a_block_with_both_is_divided(around: str, both: str, own: str, held: str) -> None:
+    """The statement is there twice: with the site's own statements in its block, and with those that are held."""
+    found = cut(around.replace("%s", both))
+    assert found is not None
+    assert list(map(plain, found)) == [plain(around.replace("%s", own)), "-" + plain(around.replace("%s", held))]
+
+
+@pytest.mark.parametrize(
+    ("code", "held"),
+    [
+        ("window.onload = function (e) {%s}", 'window.addEventListener("load", function (e) {%s});'),
+        ("onload=()=>{%s};", 'window.addEventListener("load",()=>{%s});'),
+        ("$(window).on('load', function () {%s});", 'window.addEventListener("load", function () {%s});'),
+        ("jQuery(window).load(function () {%s});", 'window.addEventListener("load",function () {%s});'),
+    ],
+)
+def test_a_held_half_listens_for_the_load(code: str, held: str) -> None:
+    """Set a second time, a handler would replace the first half."""
+    found = cut(code.replace("%s", OWN + LOAD))
+    assert found is not None
+    assert plain(found[1]) == plain("-" + held.replace("%s", ";" + LOAD))
+
+
+def test_a_divided_script_is_replaced_by_its_parts() -> None:
+    """The parts have the attributes of the script, and a page that comes in pieces or again is the same."""
+    code = "first(); $(function () { menu(); " + LOAD + " }); last();"
+    page = f"<p>x</p><script id=a nonce=b>{code}</script><p>y</p>"
+    out = rewritten(page)
+    assert out == (
+        "<p>x</p><script id=a nonce=b>first(); $(function () { menu();;});\n;</script>"
+        "[measure]<script data-cmw-held=measure type=text/plain nonce=b> $(function () {; " + LOAD + " });</script>"
+        "<script nonce=b> last();</script><p>y</p>"
+    )
+    assert rewritten(page, 1) == out
+    assert rewritten(page + page) == out + out
+
+
+def test_each_held_part_of_a_divided_script_has_a_key_of_its_own() -> None:
+    """A release trusts no key that is in a page twice."""
+    code = ("$(function () { menu(); " + LOAD + " });") * 2
+    out = rewritten(f"<p>x</p><script>{code}</script>", prepare=lambda rewriter: setattr(rewriter, "key", "k"))
+    assert re.findall(r"data-cmw-key=k\.(\d+)", out) == ["1", "2"]
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -134,8 +243,29 @@ def test_own_statements_go_on(parts: list[str]) -> None:
         "window.ran = 1; measure(1)",
         "window.ran = 1; trackNow(1)",
         "window.ran = 1; window.trackNow(1)",
-        # One statement has both.
-        "addEventListener('load', function () { " + LOAD + MENU + " });",
+        # One statement has both, and one of the vendor's needs what the site's own change or compute.
+        "onload = function () { var n = next(); menu(n); load('https://measure.example/m.js?' + n) };",
+        "onload = function () { var n = 0; n++; menu(n); load('https://measure.example/m.js?' + n) };",
+        "onload = function () { var n = 0; each(() => { n = 1 }); load('https://measure.example/m.js?' + n) };",
+        "(function (n) { n = n || 1; menu(n); load('https://measure.example/m.js?' + n) })(go);",
+        "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu(s) };",
+        # It leaves the function, or the own ones do on a condition that they change.
+        "(function () { if (done) return; done = true; menu(); " + LOAD + " })();",
+        "(function () { if (!window.done) { window.done = true; menu(); " + LOAD + " } })();",
+        "(function () { if (check()) return; menu(); " + LOAD + " })();",
+        "(function () { menu(); return load('https://measure.example/m.js') })();",
+        # What is around it may not be done twice.
+        "addEventListener('scroll', function f() { removeEventListener('scroll', f); menu(); " + LOAD + " });",
+        "each(list, function () { menu(); " + LOAD + " });",
+        "if (next()) { menu(); " + LOAD + " }",
+        "if (wide) { menu(); " + LOAD + " } else go();",
+        "try { menu(); " + LOAD + " } catch (e) { report(function () { e }) }",
+        "a.onclick = function () { menu(); " + LOAD + " };",
+        "(function* () { menu(); " + LOAD + " })();",
+        # The address is an argument, or nothing but the setting of a name is the site's own.
+        "(function (u) { menu(); load(u) })('https://measure.example/m.js');",
+        "(function () { d = document; d.images[0].src = 'https://measure.example/p' })();",
+        "(function () { var d = document; load('https://measure.example/m.js') })();",
         "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu() };",
         # A part would need at once what a later part declares.
         "start();" + LOAD + "function start() { " + MENU + " }",

@@ -2,7 +2,8 @@
 Puts several scripts in the place of one, so that the site's own statements in a held script go on.
 
 :mod:`consent_mw.html.script_cut` decides where to cut. At each cut an end tag and a copy of the start tag are
-inserted; nothing is left out. The copy has all attributes but the id, which only one element may have. A held part is a
+inserted. If statements were divided, their halves are in different parts, so the code of the script is replaced by that
+of its parts. The copy has all attributes but the id, which only one element may have. A held part is a
 held script like any other, with the globals of its services before it, and a release runs it where it stands.
 
 Some scripts stay whole: those in a fragment, a template, noscript, XHTML or a document inside an attribute; those that
@@ -28,7 +29,7 @@ _LONGEST_TAG = 512
 #: The attributes that a script to be cut may have.
 _PLAIN = re.compile(rb"type|language|nonce|charset|id|class|async|defer|crossorigin|data-(?!cmw-|consent\Z|.*src\Z).+")
 #: Stands for the cut of a script that was not determined yet; None is a script that stays whole.
-_NOT_KNOWN = Cut((), strict=False)
+_NOT_KNOWN = Cut((), strict=False, code=b"")
 _STRICT = b'"use strict";'
 _END = b"</script>"
 #: Charsets in which a byte below 128 is always that character of ASCII.
@@ -62,16 +63,27 @@ class ScriptCutter:
             return False
         document, cursor = self._document, self._cursor
         directive = _STRICT if cut.strict else b""
+        at, whole = start + len(tag), cut.code == code
+        moved: list[bytes] = []
         for part in cut.parts:
-            at = start + len(tag) + part.start
-            text = code[part.start : part.end]
+            text = cut.code[part.start : part.end]
             if part.start:
                 opening = document.globals_before(set(ids), text) + _edited(copy, held.edits) if part.held else copy
-                cursor.edit(at, 0, _END + opening + directive)
+                between = _END + opening + directive
+                if whole:
+                    cursor.edit(at + part.start, 0, between)
+                text = between + text
             elif part.held:
                 before = len(cursor.edits)
                 document.apply(plan, start)
                 document.before_script(before, start, set(ids), tag, text)
+            moved.append(text)
+        if not whole:
+            # The halves of a statement are in different parts, so the code is left out and put in again: each part at a
+            # place of its own, since every insertion gets one key.
+            for number, text in enumerate(moved[:-1]):
+                cursor.edit(at + number, 1, text)
+            cursor.edit(at + len(moved) - 1, len(code) - len(moved) + 1, moved[-1])
         document.page.held.update(plan.held)
         return True
 
