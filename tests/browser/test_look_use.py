@@ -124,6 +124,33 @@ def test_opened_boxes_are_in_view_on_small_screens(page: Page, size: tuple[int, 
         expect(words).to_be_visible()
 
 
+def test_a_shadow_tells_of_text_below_and_of_none_else(page: Page) -> None:
+    """At the end of the introduction there is a shadow while text is below, and never where all is seen."""
+
+    def shadowed() -> bool:
+        # At the edge, its padding has no text: it looks at the bottom as at the top, or there is a shadow.
+        page.evaluate("document.querySelector('.cmw-title').style.setProperty('visibility', 'hidden', 'important')")
+        box = page.locator(".cmw-intro").bounding_box()
+        assert box is not None
+        top, bottom = (
+            page.screenshot(clip={"x": box["x"] + 1, "y": y, "width": 4, "height": 3})
+            for y in (round(box["y"]) + 1, round(box["y"] + box["height"]) - 4)
+        )
+        return top != bottom
+
+    found = {}
+    for lang, size in (("en", (568, 320)), ("en", (320, 640)), ("el", (320, 640))):
+        show(page, Look(lang=lang), size)
+        before = shadowed()
+        intro = page.locator(".cmw-intro")
+        # One line of text at least: letters alone may reach a little below their box.
+        scrolls = intro.evaluate("one => one.scrollHeight > one.clientHeight + 16")
+        intro.evaluate("one => one.scrollTo(0, 999)")
+        if (before, shadowed()) != (scrolls, False):
+            found[lang, size] = (before, scrolls)
+    assert found == {}
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
 def test_letters_of_twice_the_size_fit(page: Page, size: tuple[int, int]) -> None:
     """With text at 200 % nothing is cut off or lost, and nothing scrolls horizontally."""
