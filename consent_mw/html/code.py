@@ -10,9 +10,10 @@ of its words. Most scripts contain neither a signature nor a held address, and n
 A match counts only if the script could run it or load it. To decide that, :mod:`consent_mw.html.javascript`
 distinguishes code from data.
 
-1. *Data is not code.* A script that does not itself fetch, insert or navigate can only be held for signatures in its
-   code. Its strings, templates, comments and regular expressions are data: application state, documentation, a message
-   for the console. The scripts that use that data are judged separately.
+1. *Data is not code.* A script that does not itself fetch, insert or navigate is held for signatures in its code, and
+   for addresses that it hands to anything that may load them (:mod:`consent_mw.html.address_use`). Its other strings,
+   templates, comments and regular expressions are data: application state, documentation, a message for the console.
+   The scripts that use that data are judged separately.
 2. *A script that makes requests* may insert its strings as code and load the URLs in them, so matches in strings
    count, too. Matches in comments, regular expressions and messages for the console never count. A script that requests
    only URLs which it contains as single strings (``import('/app.js')``, ``fetch('/api', {...})``) makes these requests
@@ -44,6 +45,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from consent_mw.core.model import Service
+from consent_mw.html.address_use import AddressUses
 from consent_mw.html.script_reading import IDENTIFIER
 from consent_mw.html.script_reading import ScriptReading
 from consent_mw.html.script_reading import ScriptText
@@ -78,9 +80,13 @@ _QUOTED_HOST = re.compile(
 )
 _NAVIGATES = rb"|\blocation\b|\bopen\s*\(|\.href\s*=(?!=)"
 _FETCHES = (
-    rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|EventSource|getScript|importScripts|insertAdjacentHTML"
-    rb"|(?:inner|outer|set|parse)HTML|\bnew\s+Image\b|\.src\b|\[\s*[\"']src[\"']\s*\]|\.setAttribute\b|\.write(?:ln)?\s*\("
-    rb"|\b(?:fetch|eval|Function)\s*\(|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
+    rb"createElement|sendBeacon|XMLHttpRequest|WebSocket|WebTransport|EventSource|get(?:Script|JSON)|importScripts"
+    rb"|insertAdjacentHTML|createContextualFragment|(?:inner|outer|set|parse)HTML|\bnew\s+(?:Image|Audio|FontFace)\b"
+    rb"|\.src\b|\.(?:srcset|srcdoc|poster|ping)\s*=(?!=)|\.setAttribute(?:NS|Node)?\b|\.write(?:ln)?\s*\("
+    rb"|\[\s*[\"'](?:src|srcset|fetch|sendBeacon|write|innerHTML|createElement)[\"']\s*\]"
+    rb"|\.(?:attr|prop)\s*\(\s*[\"'](?:src|srcset|poster|data)[\"']"
+    rb"|\bfetch\s*(?:\?\.\s*)?(?:\(|\)|\.\s*(?:call|apply|bind)\b)|\b(?:fetchLater|eval|Function)\s*\("
+    rb"|\bimport\b|\bfrom\s*[\"']|\b(?:Shared)?Worker\s*\(|\.addModule\s*\("
     # Next.js loads the scripts in this list.
     rb"|\b__next_s\b"
     rb"|(?:[lL]oad|cript|quire|nject)[\w$]{0,20}\s*\(\s*[\"'`]|\.(?:ajax|load|get|post|html|append|prepend|before|after)\s*\("
@@ -262,9 +268,12 @@ class CodeMatcher:
             by_visitor: The event is an action of the visitor, who may intend to navigate; so navigation does not count.
         """
         script = ScriptText(text)
-        if not (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
-            return ()
-        found = [*self._addresses(script.text, host), *self._hosts(script.text, host)]
+        found = list(self._addresses(script.text, host))
+        if (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
+            found += self._hosts(script.text, host)
+        elif found:
+            uses = AddressUses(script, ScriptReading(script, ()), navigates=not by_visitor)
+            found = [address for address in found if uses.loads(address.place)]
         return tuple(sorted({id_ for address in found for id_ in address.ids}))
 
     def anywhere(self, text: bytes, host: str, depth: int = 0) -> Ids:
@@ -357,8 +366,11 @@ class CodeMatcher:
             return index >= 0 and place < named[index][1]
 
         loads: set[str] = set()
-        for address in addresses if asking else ():
-            if (asks or is_asked_for(address.place)) and not reading.is_dead(address.place):
+        uses = None if asks or not addresses else AddressUses(script, reading)
+        for address in addresses:
+            place = address.place
+            is_loaded = uses is None or is_asked_for(place) or uses.loads(place)
+            if is_loaded and not reading.is_dead(place):
                 loads.update(
                     id_ for id_ in address.ids if not is_shown(self._services[id_]) or self._is_loaded(reading, address)
                 )

@@ -112,6 +112,10 @@ class ScriptReading:
         index = bisect_right(starts, place) - 1
         return (starts[index], ends[index]) if index >= 0 and place < ends[index] else (-1, -1)
 
+    def string_at(self, place: int) -> int:
+        """Return the start of the string, comment or regular expression around a raw place, or -1."""
+        return self._around(place)[0]
+
     def is_dead(self, place: int) -> bool:
         """Whether a position is in a comment, a regular expression or a message for the console."""
         raw = self._script.raw
