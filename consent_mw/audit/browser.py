@@ -63,7 +63,7 @@ _SIDE_BY_SIDE, _SIDE_BY_SIDE_FIREFOX = 3, 1
 NO_SCRIPTS = ", without scripts"
 #: Seconds for closing a profile.
 _CLOSING = 10.0
-#: Seconds that a step may take beyond the page's own limit.
+#: The fewest seconds for a step that reads a page, whatever its own limit.
 _SLACK = 15.0
 _OBJECTING = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
 _ASKED_AGAIN = "the visitor who refused is asked again on the next page"
@@ -335,8 +335,13 @@ class _Visits:
 
             seen.append(await self._bounded(recorder, view, name))
 
+    @property
+    def _patience(self) -> float:
+        """Seconds for a step that reads a page: what the owner allows for loading one, and never less than usual."""
+        return max(_SLACK, self._plan.bounds.seconds)
+
     async def _find_notice(self, page: Page) -> NoticeLook | None:
-        return await asyncio.wait_for(find_notice(page, self._plan.helper), _SLACK)
+        return await asyncio.wait_for(find_notice(page, self._plan.helper), self._patience)
 
     async def _press(self, page: Page, accepts: bool) -> str:
         return await press(page, accept=accepts, helper=self._plan.helper)
@@ -344,7 +349,7 @@ class _Visits:
     async def _see_whether_it_asks_again(self, page: Page) -> None:
         """Note it if a page shows the notice to the visitor who has refused."""
         notice = self.found.notice
-        again = await asyncio.wait_for(find_notice(page), _SLACK)
+        again = await asyncio.wait_for(find_notice(page), self._patience)
         if notice is None or again is None or again.tool != notice.tool or again.accept is None:
             return
         if _ASKED_AGAIN not in notice.less:
@@ -390,7 +395,7 @@ class _Visits:
         """Run a view of a page; an error is reported, and ends only this view."""
         from playwright.async_api import Error
 
-        limit = 2 * self._plan.bounds.seconds + self._plan.bounds.linger + _SLACK
+        limit = 2 * self._plan.bounds.seconds + self._plan.bounds.linger + self._patience
         try:
             await asyncio.wait_for(view(), limit)
         except TimeoutError:
@@ -399,7 +404,7 @@ class _Visits:
             if not recorder.was_closed:
                 recorder.record.problems.append(first_line(error))
         try:
-            page = await asyncio.wait_for(recorder.end(), _SLACK)
+            page = await asyncio.wait_for(recorder.end(), self._patience)
         except (TimeoutError, Error, AssertionError):
             page = recorder.record
         self.found.unseen += [(f"{page.path} {name}, in a browser", problem) for problem in page.problems]

@@ -57,8 +57,8 @@ _ADDRESS, _BODY, _NAME = 2_000, 2_000, 120
 _MOST_NAMES = 1_000
 #: The most frames whose storage is read.
 _MOST_FRAMES = 30
-#: The time limit of one step, in seconds.
-_STEP = 10.0
+#: Seconds for closing a window that a page opened.
+_CLOSING = 10.0
 #: Seconds between two checks whether a page is idle.
 _LOOK = 0.05
 #: Seconds by which a cookie ends later than before if it was set again.
@@ -73,7 +73,7 @@ class LiveBounds:
     The limits of one view of a page.
 
     Args:
-        seconds: Time limit for loading; what happened until then counts.
+        seconds: Time limit for loading, and for each step after it; what happened until then counts.
         size: The most bytes that it may load.
         requests: The most requests that it may make.
         silence: Seconds without a request after which it counts as loaded.
@@ -134,7 +134,7 @@ class PageRecorder:
 
     @property
     def _step(self) -> float:
-        return min(_STEP, self._bounds.seconds)
+        return self._bounds.seconds
 
     async def open(self, bounds: LiveBounds) -> None:
         """Open an empty page, and record everything from then on."""
@@ -458,4 +458,4 @@ async def _cancelled(download: Any) -> None:
 
 async def _closed(page: Page) -> None:
     with suppress(Exception):
-        await asyncio.wait_for(page.close(), _STEP)
+        await asyncio.wait_for(page.close(), _CLOSING)
