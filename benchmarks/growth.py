@@ -239,7 +239,19 @@ def exported(job: ExportJob, parts: Sequence[ExportPart], records: Records, jobs
     return sum(text.count("\n") for text in export_in_parts(job, parts, records, jobs=jobs))
 
 
-def measure(store: str, entries: int, days: int, progress: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def exports(url: str, records: Records, entries: int, jobs: int) -> Iterator[tuple[str, str]]:
+    """Yield the cost of exporting everything, in one process and in several."""
+    described = load_site({"site": {"id": SITE}})
+    taken, lines = timed(lambda: sum(1 for _ in json_lines(records, described)))
+    yield "export, JSON Lines, one process", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+    job, parts = ExportJob(url, "", SITE, "jsonl", {}), parts_by_receipt(entries)
+    taken, lines = timed(lambda: exported(job, parts, records, jobs))
+    yield f"export, JSON Lines, {jobs} processes", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+
+
+def measure(
+    store: str, entries: int, days: int, progress: Callable[[str], None], *, with_exports: bool
+) -> Iterator[tuple[str, str]]:
     """Load a ledger, and yield the cost of each operation."""
     start, load, size = STORES[store]
     jobs = os.cpu_count() or 1
@@ -270,16 +282,12 @@ def measure(store: str, entries: int, days: int, progress: Callable[[str], None]
             assert found.ok and found.entries == sealed, found
             yield f"verify {sealed:,} since the last time", f"{taken:.1f} s"
             progress("exporting")
-            described = load_site({"site": {"id": SITE}})
-            taken, lines = timed(lambda: sum(1 for _ in json_lines(records, described)))
-            yield "export, JSON Lines, one process", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
-            job = ExportJob(url, "", SITE, "jsonl", {})
-            parts = parts_by_receipt(entries)
-            taken, lines = timed(lambda: exported(job, parts, records, jobs))
-            yield f"export, JSON Lines, {jobs} processes", f"{taken:.0f} s, {lines / taken:,.0f} entries/s"
+            if with_exports:
+                yield from exports(url, records, entries, jobs)
             newest = records.last_seal()
             assert newest is not None
             parts = parts_by_seal(last.number + 1, newest.number)
+            job = ExportJob(url, "", SITE, "jsonl", {})
             taken, lines = timed(lambda: exported(job, parts, records, 1))
             yield f"export {lines:,} sealed since the last time", f"{taken:.1f} s"
             taken, erased = timed(lambda: records.erase(entries_of(7, days, entries, SEALED[store])[0].receipt, TODAY))
@@ -299,10 +307,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--store", choices=STORES, default="postgres")
     parser.add_argument("--entries", type=int, default=5_000_000)
+    parser.add_argument("--no-exports", action="store_true", help="export only what is new: exports take longest")
     parser.add_argument("--days", type=int, default=365, help="the days over which they came")
     asked = parser.parse_args()
     rows = []
-    for row in measure(asked.store, asked.entries, asked.days, lambda text: print(f"... {text}", file=sys.stderr)):
+
+    def progress(text: str) -> None:
+        print(f"... {text}", file=sys.stderr, flush=True)
+
+    for row in measure(asked.store, asked.entries, asked.days, progress, with_exports=not asked.no_exports):
         print(": ".join(row), file=sys.stderr, flush=True)
         rows.append(row)
     print(report.table(HEAD, rows))

@@ -20,6 +20,9 @@ data. From the string we walk outward through the brackets around it, in the mas
   bundlers do with the state of a page: its own code is read like any other.
 - Every other call ends it as well: the address is passed to something that may load it.
 
+An address that is assigned to a variable is followed: if the variable is passed to such a call, or assigned to such a
+member, anywhere in the script, the address counts. Scopes are not told apart, and no further step is followed.
+
 A script that cannot be masked is not judged here.
 """
 
@@ -34,9 +37,10 @@ from consent_mw.html.statements import masked
 
 __all__ = ["AddressUses"]
 
-#: The most brackets around a string, and the bytes before it, that are looked at.
+#: The most brackets around a string, the bytes before it, and the uses of a variable that are looked at.
 _DEEPEST = 64
 _BEFORE = 240
+_MOST_USES = 200
 _BRACKETS = re.compile(rb"[()\[\]{}]")
 #: What precedes an address in a string that is the address, and in one of markup, a style sheet, or code.
 _BEGINS = re.compile(rb"[\x00-\x20]*(?:[a-zA-Z]{1,5}:)?\Z")
@@ -65,6 +69,9 @@ _MEMBER = re.compile(_MEMBERS)
 _SETTING = re.compile(
     rb"urls?|ur[il]|href|file|path|sources?|icon|html|template|style|owner|seller|supportedMethods|destination|script"
 )
+#: Code before a string that is assigned to a variable; a variable that is not a member.
+_ASSIGNS_VARIABLE = re.compile(rb"(?<![\w$.\])])\b([A-Za-z_$][\w$]*)\s*[+]?=(?![=>])[^;,{}\[=]*\Z")
+_VARIABLE = re.compile(rb"(?<![\w$.])[A-Za-z_$][\w$]*+(?!\s*[:=(.\[])")
 #: The name before an opening parenthesis, after which a call may be optional.
 _NAME = re.compile(rb"([A-Za-z_$][\w$]*)\s*(?:\?\.\s*)?\Z")
 _QUOTED_NAME = re.compile(rb"\[\s*[\"']([\w$]+)[\"']\s*\]\s*(?:\?\.\s*)?\Z")
@@ -84,8 +91,11 @@ _KEEPS = frozenset(
      b"replace", b"replaceAll", b"equals", b"has", b"expect", b"toBe", b"toEqual", b"alert", b"prompt", b"confirm",
      b"querySelector", b"querySelectorAll", b"matches", b"closest", b"find", b"filter", b"not", b"is"}
 )  # fmt: skip
-#: Functions that go to an address.
-_GOES = frozenset({b"open", b"navigate", b"assign", b"submit"})
+#: Functions that load an address, and cannot be meant to go there.
+_LOADS = frozenset(
+    {b"attr", b"prop", b"css", b"animate", b"setProperty", b"insertRule", b"replaceSync", b"appendTo", b"Audio",
+     b"FontFace", b"Request", b"Notification", b"WebTransport", b"fetchLater", b"setTimeout"}
+)  # fmt: skip
 #: Functions that make one value of another.
 _MAKES = frozenset(
     {b"URL", b"URLSearchParams", b"String", b"concat", b"join", b"trim", b"toString", b"toLowerCase", b"Array",
@@ -102,13 +112,14 @@ class AddressUses:
 
     Args:
         reading: The reading of the same script.
-        navigates: Whether it counts that the code goes to the address, or sends a form there.
+        by_visitor: The code runs on an action of the visitor, who may intend to navigate. So an address in a form does
+            not count, and one that is passed to a function only if that cannot be a way to go there.
     """
 
-    def __init__(self, script: ScriptText, reading: ScriptReading, *, navigates: bool = True) -> None:
+    def __init__(self, script: ScriptText, reading: ScriptReading, *, by_visitor: bool = False) -> None:
         self._script = script
-        self._passed_over = _KEEPS if navigates else _KEEPS | _GOES
-        self._assigns = _ASSIGNS if navigates else _ASSIGNS_SOURCE
+        self._by_visitor = by_visitor
+        self._assigns = _ASSIGNS_SOURCE if by_visitor else _ASSIGNS
         self._reading = reading
         self._text = masked(script.raw) if reading.is_sure else None
         #: Where brackets are, and for each of them the innermost one that is open behind it, or -1.
@@ -117,6 +128,9 @@ class AddressUses:
         #: The bracket that opens what each closing one closes, by place; and the one around each opening one.
         self._opens: dict[int, int] = {}
         self._around: dict[int, int] = {}
+        #: The places of each variable, once one is looked for, and whether one is handed on.
+        self._variables: dict[bytes, list[int]] | None = None
+        self._handed_on: dict[bytes, bool] = {}
         if self._text is not None:
             self._find_brackets(self._text)
 
@@ -130,14 +144,36 @@ class AddressUses:
         if start < 0 or raw[start : start + 1] not in (b'"', b"'", b"`", b"}"):
             return False
         inside = raw[max(start + 1, at - _BEFORE) : at]
-        if not (_IN_SOURCE.search(inside) or (at - start <= _BEFORE and _BEGINS.fullmatch(inside))):
+        is_address = at - start <= _BEFORE and _BEGINS.fullmatch(inside) is not None
+        if not (is_address or _IN_SOURCE.search(inside)):
             return False
         if raw[start : start + 1] == b"`" and (tag := self._name_before(start)) and tag not in _WORDS:
-            return tag not in self._passed_over
+            return tag not in _KEEPS
         if self._assigns.search(raw, max(0, start - _BEFORE), start):
             return True
-        found = _KEY.search(raw, max(0, start - _BEFORE), start)
+        if self._is_argument(start):
+            return True
+        variable = _ASSIGNS_VARIABLE.search(self._text, max(0, start - _BEFORE), start) if is_address else None
+        return variable is not None and self._is_handed_on(variable.group(1))
+
+    def _is_argument(self, start: int) -> bool:
+        """Return whether what starts at a raw place is passed to a call that may load it."""
+        found = _KEY.search(self._script.raw, max(0, start - _BEFORE), start)
         return self._is_passed(self._innermost(start), found.group(1) if found else b"")
+
+    def _is_handed_on(self, name: bytes) -> bool:
+        """Return whether a variable is passed to a call that may load its value, or assigned to a member that does."""
+        if self._variables is None:
+            self._variables = {}
+            for found in _VARIABLE.finditer(self._text or b""):
+                self._variables.setdefault(found.group(), []).append(found.start())
+        if name not in self._handed_on:
+            raw, places = self._script.raw, self._variables.get(name, [])
+            self._handed_on[name] = len(places) > _MOST_USES or any(
+                self._assigns.search(raw, max(0, place - _BEFORE), place) or self._is_argument(place)
+                for place in places
+            )
+        return self._handed_on[name]
 
     def _find_brackets(self, text: bytes) -> None:
         opened: list[int] = []
@@ -219,4 +255,6 @@ class AddressUses:
     def _in_call(self, name: bytes, key: bytes) -> bool | None:
         if name in _COPIES:
             return _MEMBER.fullmatch(key) is not None
-        return False if name in self._passed_over else None if name in _MAKES else True
+        if name in _KEEPS or name in _MAKES:
+            return None if name in _MAKES else False
+        return not self._by_visitor or name in _LOADS

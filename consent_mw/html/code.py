@@ -272,7 +272,7 @@ class CodeMatcher:
         if (_ASKS_BY_ITSELF if by_visitor else _ASKS).search(script.text):
             found += self._hosts(script.text, host)
         elif found:
-            uses = AddressUses(script, ScriptReading(script, ()), navigates=not by_visitor)
+            uses = AddressUses(script, ScriptReading(script, ()), by_visitor=by_visitor)
             found = [address for address in found if uses.loads(address.place)]
         return tuple(sorted({id_ for address in found for id_ in address.ids}))
 

@@ -164,6 +164,11 @@ INSIDE = [
         "function put(u) { fetch(u) } put('/own.js');",
         "function put(u) { fetch(u) } put('//measure.example/m.js');",
     ),
+    (
+        "const u = 'https://measure.example/m.js';later(u);menu()",
+        "menu()",
+        "const u = 'https://measure.example/m.js';later(u);",
+    ),
     # What uses a function that is held.
     (
         "function go() { fetch('//measure.example/m.js') } menu();if (a) { a(go) }",
@@ -182,7 +187,7 @@ def plain(code: str) -> str:
     ("around", "both", "own", "held"),
     [
         (around, *inside)
-        for blocks, most in ((BLOCKS, 6), (PLAIN_BLOCKS, 3))
+        for blocks, most in ((BLOCKS, 7), (PLAIN_BLOCKS, 3))
         for around in blocks
         for inside in INSIDE[:most]
     ],
@@ -266,7 +271,6 @@ def test_each_held_part_of_a_divided_script_has_a_key_of_its_own() -> None:
         "(function (u) { menu(); load(u) })('https://measure.example/m.js');",
         "(function () { d = document; d.images[0].src = 'https://measure.example/p' })();",
         "(function () { var d = document; load('https://measure.example/m.js') })();",
-        "onload = function () { var s = 'https://measure.example/m.js'; load(s); menu() };",
         # A part would need at once what a later part declares.
         "start();" + LOAD + "function start() { " + MENU + " }",
         "function start() { menu() } start();" + LOAD + "function menu() { " + MENU + " }",
