@@ -69,6 +69,8 @@ TELLING = """(() => {
       } });
   };
   const path = url => new URL(url, document.baseURI).pathname;
+  const worker = url => /^(?:blob|data):/i.test(url) ? 'that a script wrote' : path(url);
+  made('Worker', url => [['unseen', 'web sockets of the worker ' + worker(url)]]);
   made('SharedWorker', url => [['unseen', 'requests of the shared worker ' + path(url)]]);
   made('RTCPeerConnection', set => [...set.iceServers].flatMap(one => [one.urls].flat().map(url => ['peer', url])));
   const waiting = new Map(), [least, most] = [500, 60000];

@@ -205,6 +205,12 @@ def test_a_fault_of_a_script_is_found(reports: Mapping[str, AuditReport], name: 
     assert any(fault.evidence in place.markup for one in found for place in one.places)
 
 
+def test_what_a_worker_may_open_is_told_as_unseen(reports: Mapping[str, AuditReport]) -> None:
+    """The browser does not report its web sockets."""
+    said = [why for _, why in reports["faulty"].unseen]
+    assert any("web sockets of the worker /worker.js" in why for why in said), said
+
+
 def test_a_notice_that_favours_yes_is_found(reports: Mapping[str, AuditReport]) -> None:
     """The button that refuses is smaller, fainter, and out of the keyboard's reach; each is said."""
     said = " ".join(one.what for one in reports["faulty"].findings if one.kind == "reject-is-less")
