@@ -14,7 +14,8 @@ data. From the string we walk outward through the brackets around it, in the mas
 
 - Literals of arrays, parentheses that group, and calls that make one value of another (``new URL(...)``,
   ``encodeURIComponent(...)``) are left behind: what is around them decides. So are literals of objects if the key says
-  that the value is loaded (``url``, ``src``); other settings are data, and the code that uses them is read by itself.
+  that the value is loaded: ``src`` and the like in any, ``url`` and the like in one that is an argument itself. Other
+  settings are data, and the code that uses them is read by itself.
 - A call of a name that keeps, compares or shows (``push``, ``indexOf``, ``log``) ends the walk: the address is data. So
   do the body of a function or block, a condition, a subscript, and a function that is called where it is written, as
   bundlers do with the state of a page: its own code is read like any other.
@@ -81,7 +82,6 @@ _WORDS = frozenset(
     {b"return", b"typeof", b"in", b"of", b"new", b"delete", b"void", b"throw", b"case", b"default", b"await", b"yield",
      b"instanceof", b"extends", b"async"}
 )  # fmt: skip
-_BLOCKS = frozenset({b"else", b"do", b"try", b"finally"})
 #: Functions that keep, compare or show their arguments.
 _KEEPS = frozenset(
     {b"push", b"unshift", b"add", b"set", b"setItem", b"parse", b"stringify", b"freeze", b"config", b"constant",
@@ -102,7 +102,7 @@ _MAKES = frozenset(
      b"Object", b"of", b"from", b"encodeURIComponent", b"encodeURI", b"decodeURIComponent", b"decodeURI", b"escape",
      b"unescape", b"atob", b"btoa", b"resolve", b"Boolean", b"Number", b"raw"}
 )  # fmt: skip
-#: Functions that copy the members of one object to another.
+#: Functions that copy the members of one object to another: perhaps to an element.
 _COPIES = frozenset({b"assign", b"extend", b"merge", b"defaults"})
 
 
@@ -194,12 +194,18 @@ class AddressUses:
 
     def _is_passed(self, bracket: int, key: bytes) -> bool:
         """Return whether what is in a bracket, as the value of a ``key`` or of none, is passed to a loading call."""
+        literals = 0
         for _ in range(_DEEPEST):
             if bracket < 0:
                 return False
-            use = {b"(": self._in_parentheses, b"[": self._in_square, b"{": self._in_braces}[self._token(bracket)](
-                bracket, key
-            )
+            token = self._token(bracket)
+            if token == b"{":
+                literals += 1
+                use = self._in_braces(bracket, key, is_nested=literals > 1)
+            elif token == b"[":
+                use = self._in_square(bracket)
+            else:
+                use = self._in_parentheses(bracket, key if literals == 1 else b"")
             if use is not None:
                 return use
             bracket = self._around[bracket]
@@ -218,15 +224,15 @@ class AddressUses:
 
     # Each returns whether the address is passed on, or None if what is around the bracket decides.
 
-    def _in_square(self, bracket: int, key: bytes) -> bool | None:
+    def _in_square(self, bracket: int) -> bool | None:
         """An array literal is left behind; in a subscript the address is a key."""
         before = self._token(self._before(bracket))
         is_subscript = before in (b")", b"]", b"'") or (bool(name := self._name_before(bracket)) and name not in _WORDS)
         return False if is_subscript else None
 
-    def _in_braces(self, bracket: int, key: bytes) -> bool | None:
+    def _in_braces(self, bracket: int, key: bytes, *, is_nested: bool) -> bool | None:
         """An object literal is left behind if the key counts; a block or the body of a function is not."""
-        if not (_MEMBER.fullmatch(key) or _SETTING.fullmatch(key)):
+        if not (_MEMBER.fullmatch(key) or (_SETTING.fullmatch(key) and not is_nested)):
             return False
         before = self._before(bracket)
         token = self._token(before)

@@ -69,6 +69,8 @@ DATA = {
     "parsed text": 'start(JSON.parse(\'{"u": "' + A + "\"}'))",
     "settings of another kind": f"App.init({{privacyPolicy: '{A}', menu: true}})",
     "settings that are copied": f"Object.assign(conf, {{url: '{A}'}})",
+    "a member of copied settings": f"jQuery.extend(App.settings, {{stats: {{src: '{A}'}}}})",
+    "an address in an application's data": f"new App({{el: '#app', data: {{url: '{A}'}}}})",
     "settings in settings": f"App.init({{vendors: {{px: '{A}'}}}})",
     "a variable that is kept": f"var u = '{A}'; list.push(u); console.log(u); if (u) menu()",
     "a variable that is called like a member": f"var u = '{A}'; ask(page.u, {{u: 1}}); page.u = 2",
