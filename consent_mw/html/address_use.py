@@ -64,13 +64,14 @@ def _assignment(members: bytes) -> re.Pattern[bytes]:
 
 
 _ASSIGNS, _ASSIGNS_SOURCE = _assignment(_MEMBERS), _assignment(rb"(?:" + _SOURCES + rb")")
-#: Code before a string that is the value of a key; keys of the settings of requests, players and the like.
+#: Code before a string that is the value of a key.
 _KEY = re.compile(rb"[\"']?\b([\w$]+)[\"']?\s*:[^,;{}]*\Z")
 _MEMBER = re.compile(_MEMBERS)
+#: Keys in the settings of requests, players and the like.
 _SETTING = re.compile(
     rb"urls?|ur[il]|href|file|path|sources?|icon|html|template|style|owner|seller|supportedMethods|destination|script"
 )
-#: Code before a string that is assigned to a variable; a variable that is not a member.
+#: Code before a string that is assigned to a variable; and a variable where its value is used.
 _ASSIGNS_VARIABLE = re.compile(rb"(?<![\w$.\])])\b([A-Za-z_$][\w$]*)\s*[+]?=(?![=>])[^;,{}\[=]*\Z")
 _VARIABLE = re.compile(rb"(?<![\w$.])[A-Za-z_$][\w$]*+(?!\s*[:=(.\[])")
 #: The name before an opening parenthesis, after which a call may be optional.
@@ -149,9 +150,7 @@ class AddressUses:
             return False
         if raw[start : start + 1] == b"`" and (tag := self._name_before(start)) and tag not in _WORDS:
             return tag not in _KEEPS
-        if self._assigns.search(raw, max(0, start - _BEFORE), start):
-            return True
-        if self._is_argument(start):
+        if self._assigns.search(raw, max(0, start - _BEFORE), start) or self._is_argument(start):
             return True
         variable = _ASSIGNS_VARIABLE.search(self._text, max(0, start - _BEFORE), start) if is_address else None
         return variable is not None and self._is_handed_on(variable.group(1))
@@ -261,6 +260,8 @@ class AddressUses:
     def _in_call(self, name: bytes, key: bytes) -> bool | None:
         if name in _COPIES:
             return _MEMBER.fullmatch(key) is not None
-        if name in _KEEPS or name in _MAKES:
-            return None if name in _MAKES else False
+        if name in _MAKES:
+            return None
+        if name in _KEEPS:
+            return False
         return not self._by_visitor or name in _LOADS
