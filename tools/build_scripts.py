@@ -32,6 +32,7 @@ TERSER = ROOT / "tests" / "npm" / "node_modules" / "terser" / "bin" / "terser"
 SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "guard.js": ("guard.js", ()),
+        "hosts.js": ("hosts.js", ()),
         "library.js": ("library.js", ()),
         "placeholder.js": ("placeholder.js", ()),
         "queue.js": ("queue.js", ()),

@@ -97,6 +97,11 @@ def armour_css(text: str) -> str:
     return "@layer cmw{" + _BLOCK.sub(harden, compact_css(text)) + "}"
 
 
+def short_hash(content: bytes) -> str:
+    """Return the hash of a file's content that is part of its path, in hex."""
+    return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+
+
 class Assets:
     """
     The static files, read once.
@@ -113,7 +118,7 @@ class Assets:
         for entry in sorted(self._entries(), key=lambda entry: entry.name):
             stem, _, ending = entry.name.rpartition(".")
             content = self._prepare(entry.name, entry.read_bytes())
-            digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+            digest = short_hash(content)
             path = f"assets/{stem}.{digest}.{ending}"
             self._content[entry.name] = content
             self._paths[entry.name] = path
@@ -162,12 +167,12 @@ class Assets:
     @property
     def digest(self) -> str:
         """A hash, in hex digits, that changes with any of the files."""
-        return hashlib.sha256(repr(sorted(self._paths.items())).encode()).hexdigest()[:_HASH_DIGITS]
+        return short_hash(repr(sorted(self._paths.items())).encode())
 
     def keep(self, name: str, content: bytes) -> str:
         """Serve a generated file, and return its path under the mount; the same content has the same path."""
         stem, _, ending = name.rpartition(".")
-        made = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]}.{ending}"
+        made = f"{stem}.{short_hash(content)}.{ending}"
         self._content[made] = content
         self._by_path[f"assets/{made}"] = made
         return f"assets/{made}"

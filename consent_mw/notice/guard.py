@@ -3,7 +3,11 @@ The guard in a page: code that holds tags and requests created by scripts at run
 
 The code is identical in every page (``static/guard.js``), so that a policy can allow its hash; the list is in an
 attribute. It contains the declared services that the visitor has not granted, followed by hosts of common undeclared
-trackers, up to a size limit, since the list adds to the size of every page.
+trackers, up to a size limit, since the list adds to the size of the page.
+
+A visitor who has chosen will view more pages. They link to a file that browsers keep (:attr:`GuardCode.file`), with the
+code and the list of a visitor who has granted nothing; the page names what is granted, and ``static/hosts.js`` takes it
+out of the list. So the number of a site's services and hosts adds nothing to these pages.
 
 The list consists of groups ``ids=pattern``, separated by spaces. The guard tries them in order on ``host/path?query``;
 the first pattern that matches determines the services that must all be granted. No ids mean that the URL may load: a
@@ -17,6 +21,8 @@ of two services match a URL, only the first applies.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import zlib
 from bisect import bisect_right
@@ -24,6 +30,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from consent_mw.catalogue.definitions import joined
@@ -34,15 +41,20 @@ from consent_mw.html.urls import ascii_host
 from consent_mw.html.urls import registrable_name
 from consent_mw.html.urls import without_suffix
 from consent_mw.notice.assets import Assets
+from consent_mw.notice.assets import short_hash
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.page_facts import FirstPage
 
 __all__ = ["CODE", "COMMON", "NO_HOSTS", "UNASKED", "GuardCode", "host_list"]
 
-#: The file with the code of the guard.
+#: The file with the code of the guard, and the code that fills in its list from the same file.
 CODE = "guard.js"
+FILLING = "hosts.js"
+#: The place of the list in that code, and the beginning of the path of the file that contains both.
+_PLACE = '"(hosts)"'
+_BEGINNING = f"assets/{CODE.partition('.')[0]}."
 
-#: The compressed size of the list, in bytes, up to which undeclared hosts are added.
+#: The compressed size of a list in a page, in bytes, up to which undeclared hosts are added. A file may have all.
 BUDGET = 280
 #: The placeholder for services that no visitor is asked about.
 UNASKED = "-"
@@ -232,6 +244,7 @@ def host_list(
     allowed: frozenset[str],
     common: Sequence[_Rule] = (),
     needed: Callable[[str], Iterable[_Rule]] = lambda family: (),
+    budget: float = 0,
 ) -> str:
     """
     Return the list for the guard; empty if nothing is held.
@@ -242,6 +255,7 @@ def host_list(
         common: Rules for hosts of undeclared trackers, which are held too, up to the size limit.
         needed: Returns the rules of undeclared services that may run, by family; only those on the host of a held
             service or on its subdomains are used.
+        budget: The size limit for the list with these, in compressed bytes.
     """
     running: list[_Rule] = []
     held: list[_Rule] = []
@@ -260,7 +274,7 @@ def host_list(
         text = f"{begun} {' '.join(f'{name}=' for name in names)}{'|'.join(rule.pattern for rule in common[:count])}"
         return len(zlib.compress(text.encode(), 9))
 
-    held += common[: bisect_right(range(1, len(common) + 1), BUDGET, key=size)]
+    held += common[: bisect_right(range(1, len(common) + 1), budget, key=size)]
     families: dict[str, list[_Rule]] = {}
     for rule in held:
         families.setdefault(rule.family, []).append(rule)
@@ -290,6 +304,7 @@ class GuardCode:
         self._index, self._definitions = parts_of(joined(site.definitions))
         self._path = assets.path(CODE)
         self._code = assets.read(CODE).decode("ascii")
+        self._filling = assets.read(FILLING).decode("ascii")
         self._asked = frozenset(service.id for service in site.optional)
         self._guards = site.guard
         # Anyone who reads a cached page knows its key.
@@ -340,20 +355,34 @@ class GuardCode:
             purposes: The granted purposes; None if managers with a grant are fully granted.
         """
         granted &= self._asked
-        partly = purposes is not None and any(
-            service.id in granted and not purposes.issuperset(service.purposes) for service in self._managers
-        )
-        if granted == self._asked and not partly:
+        if self._needless(granted, purposes):
             return ""
         if not self._guards:
-            return NO_HOSTS if self._key_only else ""
+            return NO_HOSTS
         found = self._lists.get(granted)
         if found is None:
-            found = host_list(self._site.services, granted | self._necessary, self._common, self._needed)
+            found = self._listed(granted | self._necessary, BUDGET)
             if len(self._lists) >= _KEPT:
                 self._lists.clear()
             self._lists[granted] = found
         return found
+
+    @cached_property
+    def file(self) -> tuple[str, bytes]:
+        """The path, below the mount, and the content of the file for visitors who have chosen, with its own list."""
+        hosts = self._listed(self._necessary, math.inf)
+        content = f"{self._filling.replace(_PLACE, json.dumps(hosts))};{self._code}".encode("ascii")
+        return f"{_BEGINNING}{short_hash(content)}.js", content
+
+    def find(self, path: str) -> tuple[bytes, bool] | None:
+        """
+        Return the content for a path that may be of :attr:`file`, and whether it is exactly that; None for others.
+
+        While a site learns or a new version is rolled out, another process may have made the page. The list of this
+        process is nearly the same, and better than none.
+        """
+        made, content = self.file
+        return (content, path == made) if path.startswith(_BEGINNING) and path.endswith(".js") else None
 
     def markup(self, page: FirstPage) -> bytes:
         """
@@ -361,17 +390,35 @@ class GuardCode:
 
         It is empty if everything may run, or if the page's policy allows neither inline nor linked scripts.
         """
-        hosts = self.hosts(page.decision.granted, page.decision.purposes)
-        # A visitor who has chosen will view more pages, so the code comes from a cached file and pages stay small.
-        inline = page.inline and not page.xml and (page.decision.prompt or not page.linked)
-        if not hosts or not (inline or page.linked):
+        decision = page.decision
+        inline = page.inline and not page.xml and (decision.prompt or not page.linked)
+        if self._needless(decision.granted & self._asked, decision.purposes) or not (inline or page.linked):
             return b""
-        attributes = f'data-cmw-hosts="{escape(hosts)}"'
+        path = self._path
+        if decision.prompt or not page.linked or not self._guards:
+            attributes = f'data-cmw-hosts="{escape(self.hosts(decision.granted, decision.purposes))}"'
+        else:
+            # A visitor who has chosen will view more pages, so code and list come from a cached file.
+            path = self.file[0]
+            granted = ",".join(sorted(decision.granted & self._asked))
+            attributes = 'data-cmw-hosts=""' + (f' data-cmw-granted="{escape(granted)}"' if granted else "")
         if page.nonce:
             attributes += f' nonce="{escape(page.nonce)}"'
         if inline:
             script = f"<script {attributes}>{self._code}</script>"
         else:
             # The script blocks the parser, so that it still runs first.
-            script = f'<script {attributes} src="{escape(f"{page.root}/{self._path}")}"></script>'
+            script = f'<script {attributes} src="{escape(f"{page.root}/{path}")}"></script>'
         return script.encode("ascii", "xmlcharrefreplace")
+
+    def _listed(self, allowed: frozenset[str], budget: float) -> str:
+        return host_list(self._site.services, allowed, self._common, self._needed, budget)
+
+    def _needless(self, granted: frozenset[str], purposes: frozenset[str] | None) -> bool:
+        """Return whether nothing needs to be held for a visitor with these grants, of services that are asked about."""
+        if not self._guards:
+            return not self._key_only or granted == self._asked
+        partly = purposes is not None and any(
+            service.id in granted and not purposes.issuperset(service.purposes) for service in self._managers
+        )
+        return granted == self._asked and not partly

@@ -61,6 +61,7 @@ from consent_mw.core.choice import Signals
 from consent_mw.core.counts import STOPPED
 from consent_mw.core.decide import decide
 from consent_mw.core.model import Site
+from consent_mw.notice.assets import CONTENT_TYPES
 from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.banner import state_of
 from consent_mw.notice.escaping import linked
@@ -188,12 +189,16 @@ def create_app(context: WebContext) -> Flask:
 
     @app.get("/assets/<name>")
     def asset(name: str) -> Response:
-        found = context.assets.find(f"assets/{name}")
+        path = f"assets/{name}"
+        found = context.assets.find(path)
+        fresh = True
+        if found is None and (guard := context.notice().guard.find(path)) is not None:
+            found, fresh = (guard[0], CONTENT_TYPES[".js"]), guard[1]
         if found is None:
             raise Refused(404)
         answer = Response(found[0], content_type=found[1])
         # The name changes with the content, so a copy never goes stale.
-        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-store"
         return answer
 
     @app.get("/notice")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from html import escape
 
 import pytest
 from hypothesis import HealthCheck
@@ -86,9 +86,10 @@ ASK = """addresses => addresses.map(address => {
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page with the guard, at an address that no server answers."""
-    code = ASSETS.read("guard.js").decode()
-    text = f'<!doctype html><script data-cmw-hosts="{escape(host_list(SERVICES, ALLOWED))}">{code}</script>'
+    """A page with the guard and the list of everybody, as after a choice, at an address that no server answers."""
+    code = ASSETS.read("hosts.js").decode().replace('"(hosts)"', json.dumps(host_list(SERVICES, frozenset())))
+    code += ASSETS.read("guard.js").decode()
+    text = f'<!doctype html><script data-cmw-hosts="" data-cmw-granted="{",".join(ALLOWED)}">{code}</script>'
     context = chromium.new_context()
     context.route("**/*", lambda route: route.fulfill(body=text, content_type="text/html"))
     tab = context.new_page()

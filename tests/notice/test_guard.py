@@ -54,6 +54,12 @@ def verdict(text: str, host: str, rest: str, page: str = "page.example") -> froz
     return NOTHING
 
 
+def without(text: str, granted: frozenset[str]) -> str:
+    """Return a list less what is granted, as static/hosts.js takes it out."""
+    groups = [group.partition("=") for group in text.split(" ")]
+    return " ".join(f"{','.join(set(ids.split(',')) - granted)}={pattern}" for ids, _, pattern in groups)
+
+
 def page(granted: frozenset[str] = NOTHING, **settings: bool | str) -> NoticePage:
     """Return a page of a visitor who is asked unless something is granted."""
     decision = Decision(granted, NOTHING, not granted, Reason.CHOSEN if granted else Reason.ABSENT)
@@ -157,12 +163,13 @@ def test_the_key_of_a_page_that_caches_keep_is_always_guarded(caching: str) -> N
 
 
 def test_the_code_stands_in_the_page_of_who_is_asked() -> None:
-    """There it costs no request; who has decided gets a link that a browser keeps."""
+    """There it costs no request; who has decided gets a link to code and list, which a browser keeps."""
     code = GuardCode(declaring("hotjar", "youtube"), ASSETS)
     decided = frozenset({"youtube"})
     link = f'src="/_cmw/{ASSETS.path("guard.js")}"></script>'.encode()
+    kept = f'<script data-cmw-hosts="" data-cmw-granted="youtube" src="/_cmw/{code.file[0]}"></script>'
     assert code.markup(page()).endswith(ASSETS.read("guard.js") + b"</script>")
-    assert code.markup(page(decided)).endswith(link)
+    assert code.markup(page(decided)) == kept.encode()
     assert code.markup(page(xml=True)).endswith(link)
     assert code.markup(page(inline=False)).endswith(link)
     assert code.markup(page(decided, linked=False)).endswith(ASSETS.read("guard.js") + b"</script>")
@@ -182,6 +189,24 @@ def test_the_code_can_stand_in_any_page() -> None:
     code = ASSETS.read("guard.js")
     assert code.isascii()
     assert not re.search(rb"</script|<!--", code, re.IGNORECASE)
+
+
+def test_the_file_of_later_visits_lists_everything() -> None:
+    """It has what every visitor could be held from, each common tracker too, and is the same for all of them."""
+    path, content = GuardCode(declaring("hotjar", "youtube"), ASSETS).file
+    found = re.search(rb'"([^"]*)"\.split\(" "\)', content)
+    assert found is not None
+    assert content.endswith(ASSETS.read("guard.js"))
+    text = found[1].decode().replace(r"\\", "\\")
+    assert [host for host in COMMON if verdict(text, *read(host)) == NOTHING] == []
+    assert (verdict(text, "hotjar.com", "/"), verdict(text, "youtube.com", "/")) == ({"hotjar"}, {"youtube"})
+    assert GuardCode(declaring("youtube", "hotjar"), ASSETS).file[0] == path
+
+
+def read(rule: str) -> tuple[str, str]:
+    """Return the host of a rule, and its path with something after it."""
+    host, _, path = rule.partition("/")
+    return host, f"/{path}x"
 
 
 # -- the verdict
@@ -205,14 +230,20 @@ SERVICES = st.lists(st.tuples(st.lists(RULES, min_size=1, max_size=4), st.boolea
 def test_the_verdict_is_that_of_the_matcher(
     rules: list[tuple[list[str], bool]], addresses: list[tuple[str, str]], own: str
 ) -> None:
-    """For any rules, the list asks for what the matcher finds for the same address, less what may run."""
+    """
+    For any rules, the list asks for what the matcher finds for the same address, less what may run.
+
+    The same goes for the list of everybody, once what is granted was taken out of it.
+    """
     services = [service(f"s{number}", *hosts) for number, (hosts, _) in enumerate(rules)]
     allowed = frozenset(f"s{number}" for number, (_, runs) in enumerate(rules) if runs)
     found = host_list(services, allowed)
+    kept = without(host_list(services, NOTHING), allowed)
     matcher = Matcher(services)
     for host, rest in addresses:
         expected = frozenset(matcher.resolved(Url("https", host, rest), own)) - allowed
         if found:
             assert (host, rest, verdict(found, host, rest, own)) == (host, rest, expected)
+            assert (host, rest, verdict(kept, host, rest, own)) == (host, rest, expected)
         else:
             assert len(allowed) == len(services)

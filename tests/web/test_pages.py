@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.notice.assets import texts
+from consent_mw.notice.guard import GuardCode
 from consent_mw.web.values import href
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
@@ -346,6 +347,16 @@ def test_assets_are_kept_for_ever_under_their_hash() -> None:
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     missing = visitor.get("/assets/runtime.00000000.js")
     assert (missing.status_code, missing.headers["Cache-Control"]) == (404, "no-store")
+
+
+def test_a_guard_of_another_version_is_replaced_by_the_current_one() -> None:
+    """While processes differ, a page gets nearly the right list rather than none, and nobody keeps it."""
+    visitor = Visitor()
+    path, content = GuardCode(SITE, ASSETS).file
+    own, other = visitor.get(f"/{path}"), visitor.get("/assets/guard.00000000.js")
+    assert (own.data, own.headers["Cache-Control"]) == (content, "public, max-age=31536000, immutable")
+    assert (other.data, other.headers["Cache-Control"]) == (content, "no-store")
+    assert visitor.get("/assets/guard.00000000.css").status_code == 404
 
 
 def test_pages_that_say_no_are_told_apart_by_their_titles() -> None:

@@ -1,0 +1,1 @@
+{let t=Reflect.get(Document.prototype,"currentScript",document),e=(t.getAttribute("data-cmw-granted")||"").split(",");t.getAttribute("data-cmw-hosts")||t.setAttribute("data-cmw-hosts","(hosts)".split(" ").map(t=>{let[s,c]=t.split(/=(.*)/);return s.split(",").filter(t=>!e.includes(t))+"="+c}).join(" "))}
