@@ -41,8 +41,8 @@ def weight(text: bytes) -> int:
     return len(brotli.compress(text, quality=11)) if text else 0
 
 
-def insertions(visitor: str, assets: Assets) -> bytes:
-    """Return everything that is inserted into a page for one of VISITORS."""
+def insertions(visitor: str, assets: Assets) -> tuple[bytes, Notice]:
+    """Return everything that is inserted into a page for one of VISITORS, and the notice that inserts it."""
     settings = {"name": "Shop", "privacy_policy": "/privacy", "languages": ["en"]}
     site = config.load({"site": settings, "services": [{"use": service} for service in SERVICES]})
     purposes = frozenset(purpose for service in site.optional for purpose in service.purposes)
@@ -53,7 +53,7 @@ def insertions(visitor: str, assets: Assets) -> bytes:
     }
     page = NoticePage(decide(site, records[visitor], Signals(), _TODAY), "en", nonce="", back="/", root=site.mount)
     notice = Notice(site, assets)
-    return notice.head(page) + notice.insertion(page)
+    return notice.head(page) + notice.insertion(page), notice
 
 
 def parts_of(text: bytes) -> dict[str, bytes]:
@@ -68,11 +68,13 @@ def parts_of(text: bytes) -> dict[str, bytes]:
 def rows() -> list[list[str]]:
     """Return the rows of the table."""
     assets = Assets()
-    texts = [insertions(visitor, assets) for visitor in VISITORS]
+    made = [insertions(visitor, assets) for visitor in VISITORS]
+    texts = [text for text, _ in made]
     parts = [parts_of(text) for text in texts]
     files = []
-    for text in texts:
-        found = [assets.find(path.decode()) for path in _SOURCE.findall(text)]
+    for text, notice in made:
+        paths = [path.decode() for path in _SOURCE.findall(text)]
+        found = [assets.find(path) or notice.guard.find(path) for path in paths]
         files.append([file[0] for file in found if file is not None])
     return [
         *([part, *(f"{weight(one[part])}" for one in parts)] for part in PARTS),
