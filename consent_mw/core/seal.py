@@ -103,13 +103,20 @@ class Entry:
     @property
     def canonical(self) -> bytes:
         """The bytes that are hashed: JSON with sorted keys and no spaces, in UTF-8."""
+        before, after = self.around_receipt
+        return before + receipt_bytes(self.receipt) + after
+
+    @property
+    def around_receipt(self) -> tuple[bytes, bytes]:
+        """The canonical bytes before and after the receipt, which entries with the same content have in common."""
         # Hand-written, which is five times faster than json.dumps: verification does this for every entry.
-        return (
+        before = (
             f'{{"about":{_text(self.about)},"act":{_text(self.act.value)},"day":{self.day:d},"format":"{ENTRY_FORMAT}",'
             f'"gpc":{"true" if self.gpc else "false"},"language":{_text(self.language)},"notice":{_text(self.notice)},'
-            f'"purposes":{_ids(self.purposes)},"receipt":{_text(self.receipt)},"revision":{_text(self.revision)},'
-            f'"services":{_ids(self.services)},"site":{_text(self.site)}}}'
-        ).encode("utf-8", "surrogatepass")
+            f'"purposes":{_ids(self.purposes)},"receipt":'
+        )
+        after = f',"revision":{_text(self.revision)},"services":{_ids(self.services)},"site":{_text(self.site)}}}'
+        return before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")
 
     @property
     def leaf(self) -> bytes:
@@ -166,6 +173,11 @@ class Seal:
                 }
             )
         ).digest()
+
+
+def receipt_bytes(receipt: str) -> bytes:
+    """Return a receipt as the canonical bytes of its entry contain it."""
+    return _text(receipt).encode("utf-8", "surrogatepass")
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:

@@ -125,6 +125,8 @@ class ChainPart:
     erased: int = 0
     purged: int = 0
     noted: bool = False
+    #: Number of entries that the store has in these seals, intact or not.
+    there: int = 0
     #: Empty places that are accounted for: by a tombstone, or because a tombstone may have been purged.
     excused: set[tuple[int, int]] = field(default_factory=set)
     #: For each notice an entry that refers to it, or the number of a seal that has such an entry.
@@ -136,6 +138,7 @@ class ChainPart:
         self.entries += other.entries
         self.erased += other.erased
         self.purged += other.purged
+        self.there += other.there
         self.noted = self.noted or other.noted
         self.excused |= other.excused
         self.shown = other.shown | self.shown

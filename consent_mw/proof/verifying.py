@@ -54,6 +54,7 @@ from consent_mw.proof.signing import is_signed
 from consent_mw.proof.signing import key_name
 from consent_mw.proof.workers import worker_pool
 from consent_mw.records import Ledger
+from consent_mw.records import ReadSeals
 from consent_mw.records import open_records
 
 if TYPE_CHECKING:
@@ -273,15 +274,18 @@ class _Walk:
         listed = seal.leaves
         if listed is not None and self.is_intact(seal, listed):
             self.part.entries += seal.size
+            self.part.there += seal.size
             return
         rows = self.sealed(seal.number)
         if listed is not None and len(rows) == seal.size and len(listed) == seal.size:
             straight = all(row.place == place for place, row in enumerate(rows))
             if straight and tuple(row.entry.leaf for row in rows) == listed and merkle_root(listed) == seal.root:
                 self.part.entries += seal.size
+                self.part.there += seal.size
                 self.note(rows)
                 return
         rows = self.sealed(seal.number)
+        self.part.there += len(rows)
         self.note(rows)
         self.places(seal, rows)
 
@@ -407,17 +411,22 @@ class _Walk:
     # -- entries outside the chain
 
     def rest(self) -> None:
-        """Check the entries that are in no seal, and the tombstones (6)."""
+        """Check the entries that are in no seal, the tombstones, and the index of the store (6)."""
+        dangling = None
+        read = ReadSeals(self.since.seal + 1, self.last, self.part.there)
         with _readable(FindingKind.EDITED, "An entry cannot be read: it was changed."):
-            for row in self.records.loose(self.last):
+            for row in self.records.outside(read):
+                if isinstance(row, str):
+                    dangling = row if dangling is None else dangling
+                    continue
                 self.note([row])
                 if row.seal is None and row.place is None:
                     self.waiting += 1
                 elif row.seal is None or row.place is None or not self.exists(row.seal):
                     self.astray(row, f"It claims the place {row.place} of seal {row.seal}, which does not exist.")
         self.gone(list(self.stones()))
-        for receipt in self.records.dangling():
-            raise _Found(FindingKind.REMOVED, "The store's index leads to an entry that is gone.", receipt=receipt)
+        if dangling is not None:
+            raise _Found(FindingKind.REMOVED, "The store's index leads to an entry that is gone.", receipt=dangling)
 
     def exists(self, number: int) -> bool:
         return 1 <= number <= self.last or any(seal.number == number for seal in self.records.seals(number, 1))

@@ -31,6 +31,7 @@ __all__ = [
     "Counters",
     "Ledger",
     "Observations",
+    "ReadSeals",
     "Records",
     "migrate_records",
     "open_records",
@@ -59,6 +60,21 @@ class Canonical(NamedTuple):
 
     entries: list[bytes]
     notices: frozenset[str]
+
+
+class ReadSeals(NamedTuple):
+    """
+    Seals of which somebody has read every entry.
+
+    Args:
+        first: The number of the first of them.
+        last: The number of the last of them.
+        entries: How many entries :meth:`Ledger.sealed` returned for them.
+    """
+
+    first: int
+    last: int
+    entries: int
 
 
 class Ledger(Protocol):
@@ -174,16 +190,17 @@ class Ledger(Protocol):
         """Return the entries of a seal if this store has a quicker way than :meth:`sealed` and finds no gap."""
         ...
 
-    def loose(self, last: int) -> Iterator[Kept]:
-        """Yield the entries that are in none of the seals 1 to ``last``."""
+    def outside(self, read: ReadSeals) -> Iterator[Kept | str]:
+        """
+        Yield the entries that are in none of the seals 1 to ``read.last``.
+
+        A store with an index of its own also yields the receipts that are in it although their entries are gone. It
+        reads only as much of the index as the number of entries that were read makes necessary.
+        """
         ...
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
         """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
-        ...
-
-    def dangling(self) -> Iterator[str]:
-        """Yield receipts that are in the store's index although their entries are gone."""
         ...
 
     def faults(self) -> list[str]:

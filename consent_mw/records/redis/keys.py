@@ -14,7 +14,9 @@ from consent_mw.core.seal import HASH_SIZE
 from consent_mw.core.seal import Act
 from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Seal
+from consent_mw.core.seal import receipt_bytes
 from consent_mw.errors import RecordsError
+from consent_mw.records import Canonical
 
 #: The version of this layout.
 VERSION = 1
@@ -109,6 +111,29 @@ def entry_of(site: str, kept: bytes) -> Entry:
         notice=notice,
         about=about,
     )
+
+
+def canonical_of(site: str, joined: bytes) -> Canonical | None:
+    """
+    Return the entries that the script ``JOINED`` returned, as they are hashed; None if one of them contains more NULs.
+
+    Many entries of a seal have the same document, which is read once: only receipts differ.
+
+    Raises:
+        ValueError, TypeError: a text is damaged.
+    """
+    parts = joined.split(b"\0")
+    documents = parts[2::3]
+    # Each entry has at least two NULs, so that all of them have exactly two if the sum is right.
+    if len(parts) != 3 * len(documents):
+        return None
+    read = {document: entry_of(site, b"\0\0" + document) for document in set(documents)}
+    around = {document: entry.around_receipt for document, entry in read.items()}
+    entries = []
+    for receipt, document in zip(parts[::3], documents, strict=True):
+        before, after = around[document]
+        entries.append(before + receipt_bytes(receipt.decode()) + after)
+    return Canonical(entries, frozenset(entry.notice for entry in read.values()) - {""})
 
 
 def split(member: bytes) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.errors import RecordsError
 from consent_mw.records import Canonical
+from consent_mw.records import ReadSeals
 from consent_mw.records.redis import keys
 from consent_mw.records.redis import scripts
 from consent_mw.records.redis.link import RedisLink
@@ -73,21 +75,86 @@ class RedisLedger(RedisStore):
         return (kept for _, kept in self._walk(first, end) if kept)
 
     def canonical(self, number: int) -> Canonical | None:
-        """Return None: the server cannot produce this form."""
-        return None
+        """Return the entries of a seal, which the server joined to one text and looked up in the index."""
+        with self._using() as link:
+            call = (self._keys.index, self._keys.sealed(number)), (number,)
+            (joined,) = link.look_up(scripts.JOINED, [call])
+        try:
+            return keys.canonical_of(self.site, joined) if joined else None
+        except (ValueError, TypeError):
+            return None  # the slower way says what cannot be read
 
-    def loose(self, last: int) -> Iterator[Kept]:
-        """Yield the entries that are in none of the seals 1 to ``last``."""
-        return (kept for kept in self.entries() if kept.seal is None or not 1 <= kept.seal <= last)
+    def outside(self, read: ReadSeals) -> Iterator[Kept | str]:
+        """
+        Yield the entries that are in none of the seals 1 to ``read.last``, and receipts whose entries are gone.
+
+        The index has a member for each sealed entry and each unsealed one. :meth:`sealed` returns only entries that it
+        has. So if every unsealed entry is in the index as well, and the index has no more members than there are
+        entries, then each member leads to an entry, and the index need not be read. Otherwise it is read whole. Of
+        seals before ``read.first``, the entries are only counted.
+        """
+        counted = self._are_all(read)
+        before = b""
+        for key, entry in self._waiting():
+            if entry is None or key == before:
+                counted = False  # nobody finds this entry: a member that leads nowhere may take its place in the count
+            else:
+                yield Kept(entry)
+            before = key
+        if counted:
+            return
+        for member, one in self._walk():
+            if one is None:
+                yield member.partition(b"\0")[0].decode(errors="replace")
+            elif one.seal is not None and not 1 <= one.seal <= read.last:
+                yield one
+
+    def _are_all(self, read: ReadSeals) -> bool:
+        """Return whether the index has as many members as there are entries."""
+        with self._using() as link:
+            names = (self._keys.index, self._keys.waiting, self._keys.head)
+            indexed, waiting, head = link.script(scripts.SIZES, names, (), slow=True, repeat=True, confirm=False)
+            sealed = read.entries
+            there = self._numbers(link, int(head))
+            others = [number for number in there if not read.first <= number <= read.last]
+            for at in range(0, len(others), PAGE):
+                lengths = [("HLEN", self._keys.sealed(number)) for number in others[at : at + PAGE]]
+                sealed += sum(link.read_all(lengths, slow=True))
+        return bool(indexed - waiting == sealed)
+
+    def _waiting(self) -> Iterator[tuple[bytes, Entry | None]]:
+        """Yield the keys of the unsealed entries in order, each with its entry, or with None if the index lacks it."""
+        names = (self._keys.index, self._keys.waiting)
+        after = b"-"
+        while True:
+            with self._using() as link:
+                (found,) = link.look_up(scripts.INDEXED, [(names, (after, PAGE))])
+                page = [
+                    (keys.split(kept)[0], keys.entry_of(self.site, kept)) if indexed else (b"", None)
+                    for kept, indexed in pairs(found)
+                ]
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = b"(" + found[-2]
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
         """Yield the tombstones that are in no seal, or in seals from number ``first`` on."""
-        stones = (kept for kept in self.entries() if kept.entry.act is Act.ERASE)
-        return (kept for kept in stones if kept.seal is None or kept.seal >= first)
-
-    def dangling(self) -> Iterator[str]:
-        """Yield receipts that are in the index although their entries are gone."""
-        return (member.partition(b"\0")[0].decode(errors="replace") for member, kept in self._walk() if not kept)
+        yield from (Kept(entry) for _, entry in self._waiting() if entry and entry.act is Act.ERASE)
+        with self._using() as link:
+            numbers = self._numbers(link)
+        numbers = numbers[bisect_left(numbers, first) :]
+        for at in range(0, len(numbers), SEALS):
+            few = numbers[at : at + SEALS]
+            calls = [((self._keys.index, self._keys.sealed(number)), (number,)) for number in few]
+            with self._using() as link:
+                answers = link.look_up(scripts.TOMBSTONES, calls)
+                page = [
+                    Kept(keys.entry_of(self.site, kept), number, int(place))
+                    for number, found in zip(few, answers, strict=True)
+                    for place, kept in pairs(found)
+                ]
+            yield from (kept for kept in page if kept.entry.act is Act.ERASE)
 
     def _walk(self, first: str = "", end: str = "") -> Iterator[tuple[bytes, Kept | None]]:
         """Yield the members of the index in order, each with its entry, from a receipt on and before another one."""
@@ -181,27 +248,27 @@ class RedisLedger(RedisStore):
     def seals(self, first: int = 1, limit: int = 1000) -> list[Seal]:
         """Return up to ``limit`` seals from number ``first`` on, in order."""
         with self._using() as link:
-            last = int(link.read("GET", self._keys.head) or 0)
+            numbers = self._numbers(link)
+            numbers = numbers[bisect_left(numbers, first) :]
             found: list[Seal] = []
-            at = max(first, 1)
-            while at <= last and len(found) < limit:
+            while numbers and len(found) < limit:
                 most = min(SEALS, limit - len(found))
-                found += self._seals(link, range(at, min(at + most, last + 1)))
-                at += most
+                found += self._seals(link, numbers[:most])
+                numbers = numbers[most:]
             return found
 
     def sealed(self, number: int) -> list[Kept]:
         """Return the entries that claim to be in that seal, by place."""
         with self._using() as link:
             found = link.read("HGETALL", self._keys.sealed(number), slow=True)
-            there = sorted((int(place), kept) for place, kept in pairs(found))
+            there = sorted(pairs(found), key=lambda one: (int(one[0]), one[1]))
             if not there:
                 return []
             # An entry that is not in the index counts as missing.
-            members = [keys.split(kept)[0] + f"{number}/{place}".encode() for place, kept in there]
+            members = [keys.split(kept)[0] + b"%d/%b" % (number, place) for place, kept in there]
             scores = link.read("ZMSCORE", self._keys.index, *members, slow=True)
             return [
-                Kept(keys.entry_of(self.site, kept), number, place)
+                Kept(keys.entry_of(self.site, kept), number, int(place))
                 for (place, kept), score in zip(there, scores, strict=True)
                 if score is not None
             ]
@@ -294,6 +361,16 @@ class RedisLedger(RedisStore):
         return dropped
 
     # -- helpers
+
+    def _numbers(self, link: RedisLink, head: int | None = None) -> Sequence[int]:
+        """Return the numbers of the seals up to the head, in order."""
+        newest, size = link.read_all([("GET", self._keys.head), ("HLEN", self._keys.seals)])
+        last = int(newest or 0) if head is None else head
+        if last <= size:
+            return range(1, last + 1)
+        # Seals are missing, or somebody changed the head, which may be any number.
+        every = sorted(map(int, link.read("HKEYS", self._keys.seals, slow=True)))
+        return [number for number in every if 1 <= number <= last]
 
     def _members(self, link: RedisLink, receipt: str) -> list[bytes]:
         """Return the index members of a receipt, by step."""

@@ -168,6 +168,20 @@ class RedisLink:
 
         return self._with_node(work, repeat=repeat)
 
+    def look_up(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Value]]]) -> list[Any]:
+        """Run a script that changes nothing once for each pair of keys and arguments, in one round trip."""
+
+        def work(node: Node) -> list[Any]:
+            client = _client_of(node, slow=True)
+            commands = [("EVALSHA", script.digest, len(keys), *keys, *args) for keys, args in calls]
+            try:
+                return _run(client, commands)
+            except NoScriptError:
+                keys, args = calls[0]
+                return _run(client, [("EVAL", script.text, len(keys), *keys, *args), *commands[1:]])
+
+        return self._with_node(work, repeat=True)
+
     def look(self) -> None:
         """
         Find the server and check it now rather than at the first call; keep no connection.

@@ -20,11 +20,15 @@ __all__ = [
     "CLOCK",
     "ERASE",
     "FORGET",
+    "INDEXED",
+    "JOINED",
     "KEEP_NOTICE",
     "OBSERVE",
     "PUBLISH",
     "PURGE",
+    "SIZES",
     "TAKE",
+    "TOMBSTONES",
     "Script",
 ]
 
@@ -211,6 +215,67 @@ for at = 1, #ARGV, 2 do
 end
 redis.call('SET', KEYS[3], '1')
 return 1
+""")
+
+# KEYS index, sealed:N. ARGV number. Nothing is changed.
+# The entries of a seal by place, joined by NUL; nil if a place is empty, if the index lacks one of the entries, or if
+# there are more than in any seal.
+JOINED = _script(r"""
+local size, all = redis.call('HLEN', KEYS[2]), {}
+if size > 5000 then return false end
+for first = 0, size - 1, 1000 do
+  local places, members = {}, {}
+  for place = first, math.min(first + 999, size - 1) do table.insert(places, place) end
+  for at, kept in ipairs(redis.call('HMGET', KEYS[2], unpack(places))) do
+    local receipt = kept and string.find(kept, '\0', 1, true)
+    local step = receipt and string.find(kept, '\0', receipt + 1, true)
+    if not step then return false end
+    table.insert(all, kept)
+    table.insert(members, string.sub(kept, 1, step) .. ARGV[1] .. '/' .. places[at])
+  end
+  for _, score in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(members))) do
+    if not score then return false end
+  end
+end
+return table.concat(all, '\0')
+""")
+
+# KEYS index, sealed:N. ARGV number. Nothing is changed.
+# Places and entries, alternating, of all in the seal that may be tombstones and that the index has. JSON can write the
+# name of an act with escapes, too.
+TOMBSTONES = _script(r"""
+local all, found = redis.call('HGETALL', KEYS[2]), {}
+for at = 1, #all, 2 do
+  local kept = all[at + 1]
+  local receipt = string.find(kept, '\0', 1, true)
+  local step = receipt and string.find(kept, '\0', receipt + 1, true)
+  if step and (string.find(kept, 'erase', step, true) or string.find(kept, '\\', step, true)) then
+    local member = string.sub(kept, 1, step) .. ARGV[1] .. '/' .. all[at]
+    if redis.call('ZSCORE', KEYS[1], member) then
+      table.insert(found, all[at])
+      table.insert(found, kept)
+    end
+  end
+end
+return found
+""")
+
+# KEYS index, waiting, head. Nothing is changed: sizes that are read together belong together.
+SIZES = _script(r"""
+return {redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2]), redis.call('GET', KEYS[3]) or '0'}
+""")
+
+# KEYS index, waiting. ARGV where to begin, how many. Nothing is changed.
+# Unsealed entries in order, each followed by whether the index has it.
+INDEXED = _script(r"""
+local found = {}
+for _, kept in ipairs(redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])) do
+  local receipt = string.find(kept, '\0', 1, true)
+  local step = receipt and string.find(kept, '\0', receipt + 1, true)
+  table.insert(found, kept)
+  table.insert(found, step and redis.call('ZSCORE', KEYS[1], string.sub(kept, 1, step)) and 1 or 0)
+end
+return found
 """)
 
 # KEYS index, sealed:N, leaves, kept, erased. ARGV number.

@@ -70,6 +70,7 @@ from consent_mw.core.seal import Seal
 from consent_mw.errors import ConfigError
 from consent_mw.errors import RecordsError
 from consent_mw.records import Canonical
+from consent_mw.records import ReadSeals
 from consent_mw.records import Records
 from consent_mw.records.rules import check
 from consent_mw.records.spool.breaker import Breaker
@@ -340,17 +341,13 @@ class SpooledRecords:
         """Return the entries of a seal in the remote store, if it has a quick way."""
         return self._ask(lambda remote: remote.canonical(number))
 
-    def loose(self, last: int) -> Iterator[Kept]:
-        """Yield the entries of the remote store that are in none of the seals 1 to ``last``."""
-        yield from self._ask(lambda remote: remote.loose(last))
+    def outside(self, read: ReadSeals) -> Iterator[Kept | str]:
+        """Yield the entries of the remote store that are in none of the seals 1 to ``read.last``."""
+        yield from self._ask(lambda remote: remote.outside(read))
 
     def tombstones(self, first: int = 1) -> Iterator[Kept]:
         """Yield tombstones of the remote store."""
         yield from self._ask(lambda remote: remote.tombstones(first))
-
-    def dangling(self) -> Iterator[str]:
-        """Yield receipts that are in the remote store's index although their entries are gone."""
-        yield from self._ask(lambda remote: remote.dangling())
 
     def faults(self) -> list[str]:
         """Return the problems of the remote store's settings."""

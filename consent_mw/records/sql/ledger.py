@@ -16,6 +16,7 @@ from consent_mw.core.seal import Entry
 from consent_mw.core.seal import Kept
 from consent_mw.core.seal import Seal
 from consent_mw.records import Canonical
+from consent_mw.records import ReadSeals
 from consent_mw.records.rows import ENTRY
 from consent_mw.records.rows import NEW
 from consent_mw.records.rows import SEAL
@@ -297,8 +298,8 @@ class SqlLedger(SqlStore):
         """Return None: for a file, this is not faster than reading the rows one by one."""
         return None
 
-    def loose(self, last: int) -> Iterator[Kept]:
-        """Yield the entries that are in none of the seals 1 to ``last``."""
+    def outside(self, read: ReadSeals) -> Iterator[Kept | str]:
+        """Yield the entries that are in none of the seals 1 to ``read.last``; a database keeps its indexes right."""
         query = (
             f"SELECT {ENTRY}, step FROM ledger WHERE site = ? AND seal IS NULL AND (receipt, step) > (?, ?) "  # noqa: S608
             "ORDER BY receipt, step LIMIT ?"
@@ -308,7 +309,7 @@ class SqlLedger(SqlStore):
         before = f"SELECT {ENTRY} FROM ledger WHERE site = ? AND seal < ? ORDER BY seal, place LIMIT ?"  # noqa: S608
         with self._reading(slow=True) as session:
             # The first of them is a finding, or belongs to a seal that was added meanwhile.
-            rows = session.rows(before, self.site, 1, PAGE) + session.rows(outside, self.site, last, PAGE)
+            rows = session.rows(before, self.site, 1, PAGE) + session.rows(outside, self.site, read.last, PAGE)
         for row in rows:
             yield kept_of(self.site, row)
 
@@ -329,10 +330,6 @@ class SqlLedger(SqlStore):
                 rows = session.rows(sealed, self.site, at, at + SEALS)
             for row in rows:
                 yield kept_of(self.site, row)
-
-    def dangling(self) -> Iterator[str]:
-        """Yield nothing: an index of a database cannot differ from its table."""
-        return iter(())
 
     def faults(self) -> list[str]:
         """Return an empty list: nobody else can change the settings of an embedded store."""
