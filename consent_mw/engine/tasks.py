@@ -3,7 +3,7 @@ The background tasks: write counts, seal, publish and purge records, replay the 
 
 Each process that serves the site runs them in one daemon thread, which its first request starts, so that a server may
 load the site before it forks. Tasks whose work must not be lost run once more when the process exits normally. No
-request waits for a task, unless it asks to, and then for a bounded time.
+request waits for a task, unless it asks to, and then for a bounded time; if a task hangs, only the first waits.
 """
 
 from __future__ import annotations
@@ -88,15 +88,24 @@ class Upkeep:
                 _hear_the_end()
 
     def hurry(self, name: str, wait: float) -> bool:
-        """Run a task now, wait for it up to ``wait`` seconds, and return whether it finished."""
+        """
+        Run a task now, wait for it up to ``wait`` seconds, and return whether it finished.
+
+        The time counts from the oldest call that the task has yet to serve. So only the first caller waits for a task
+        that hangs: if each did, they would occupy the threads that should serve pages.
+        """
         self.start()
         done = threading.Event()
         with self._lock:
             if self._ended:
                 return False
-            self._hurried.setdefault(name, []).append(done)
+            now = self._clock()
+            left = self._asked.setdefault(name, now) + wait - now
+            waiting = self._hurried.setdefault(name, [])
+            if left > 0:
+                waiting.append(done)
         self._wake.set()
-        return done.wait(wait)
+        return left > 0 and done.wait(left)
 
     def end(self) -> None:
         """Run, for the last time, the tasks whose results must not be lost; a second call does nothing."""
@@ -128,12 +137,12 @@ class Upkeep:
                 with self._lock:
                     if self._ended:
                         return 0.0
-                    waiting = self._hurried.pop(task.name, [])
-                if waiting or self._clock() >= self._due[task.name]:
+                    waiting = self._hurried.pop(task.name, None)
+                if waiting is not None or self._clock() >= self._due[task.name]:
                     self._do(task.name, task.run)
                     self._due[task.name] = self._clock() + _chance.uniform(task.least, task.most)
-                for done in waiting:
-                    done.set()
+                if waiting is not None:
+                    self._tell(task.name, waiting)
             return max(0.0, min(self._due.values(), default=60.0) - self._clock())
 
     # -- the parts
@@ -146,6 +155,8 @@ class Upkeep:
         self.started = False
         self._ended = False
         self._hurried: dict[str, list[threading.Event]] = {}
+        #: When the oldest call that a task has yet to serve was made, by the clock.
+        self._asked: dict[str, float] = {}
         self._failing: set[str] = set()
         self._due = {name: self._clock() + task.first for name, task in self._tasks.items()}
 
@@ -164,6 +175,16 @@ class Upkeep:
         self._thread = thread
         self.started = True
         return thread
+
+    def _tell(self, name: str, waiting: list[threading.Event]) -> None:
+        """Tell those who wait for a task that it has run."""
+        with self._lock:
+            if name in self._hurried:
+                self._asked[name] = self._clock()
+            else:
+                del self._asked[name]
+        for done in waiting:
+            done.set()
 
     def _do(self, name: str, run: Callable[[], object]) -> None:
         try:

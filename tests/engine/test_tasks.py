@@ -115,6 +115,44 @@ def test_a_hurried_task_that_hangs_is_not_waited_for() -> None:
     stuck.set()
 
 
+def test_only_the_first_request_waits_for_a_task_that_hangs() -> None:
+    """If each waited, a store that hangs would occupy every worker in turn."""
+    clock = Clock()
+    begun, stuck = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        stuck.wait()
+
+    upkeep = Upkeep([Task("news", hang, 60, 60, first=60)], clock)
+    assert upkeep.hurry("news", 0.01) is False
+    assert begun.wait(10)
+    clock.now = 10.0
+    assert upkeep.hurry("news", 10) is False
+    stuck.set()
+    assert eventually(lambda: not upkeep._asked)
+    assert upkeep.hurry("news", 10) is True
+
+
+def test_a_request_that_came_too_late_for_a_run_gets_another() -> None:
+    """What it needs may have come about since the run began."""
+    clock = Clock()
+    begun, gate = threading.Semaphore(0), threading.Semaphore(0)
+
+    def run() -> None:
+        begun.release()
+        gate.acquire()
+
+    upkeep = Upkeep([Task("news", run, 60, 60, first=60)], clock)
+    assert upkeep.hurry("news", 0.01) is False
+    assert begun.acquire(timeout=10)
+    clock.now = 20.0
+    assert upkeep.hurry("news", 10) is False
+    gate.release()
+    assert begun.acquire(timeout=10)
+    gate.release()
+
+
 def test_the_end_does_what_must_not_be_lost() -> None:
     """What tasks say for the end is done, once, whether they are due or not."""
     done: list[str] = []

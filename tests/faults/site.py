@@ -52,6 +52,7 @@ def make() -> ConsentMiddleware:
     from consent_mw.records.spool import breaker
 
     breaker.LONGEST_PAUSE = 2.0  # so that tests do not wait long for a store that is back
+    _set_store_limit()
     return ConsentMiddleware(make_bare(), json.loads(os.environ["SITE_CONFIG"]))
 
 
@@ -67,6 +68,15 @@ def _set_clock() -> None:
             return real() + float(stream.read())
 
     time.time = wrong
+
+
+def _set_store_limit() -> None:
+    """Wait for answers of PostgreSQL for the seconds in the environment; for Redis, its address says how long."""
+    limit = os.environ.get("SITE_STORE_LIMIT")
+    if limit is not None:
+        from consent_mw.records import postgres
+
+        postgres.WAIT = postgres.SLOW_WAIT = float(limit)
 
 
 def _set_log() -> None:
