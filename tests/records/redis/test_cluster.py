@@ -28,8 +28,9 @@ from tests.records.samples import seal_all
 
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
-#: Seconds within which a call with the timeout QUICK must end in any case.
-BOUND = 4.0
+#: Seconds after which a call counts as one without end. A call that waited for a frozen server would end only after the
+#: test has thawed it, so that a call ends is the proof; how soon, the tests do not ask of a busy machine.
+BOUND = 60.0
 
 
 @pytest.fixture

@@ -50,8 +50,9 @@ from tests.records.samples import seal_all
 pytestmark = pytest.mark.skipif(redis_servers.program() is None, reason="redis-server is not on this machine")
 
 KEYS = Keys(SITE)
-#: Seconds within which a call must end in any case; on an idle machine it takes a few tenths.
-BOUND = 1.5
+#: Seconds after which a call counts as one without end. A call that waited for a frozen server would end only after the
+#: test has thawed it, so that a call ends is the proof; how soon, the tests do not ask of a busy machine.
+BOUND = 60.0
 
 
 @pytest.fixture

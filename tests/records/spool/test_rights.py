@@ -20,8 +20,10 @@ from consent_mw.core.seal import Kept
 from consent_mw.errors import RecordsError
 from consent_mw.records import Records
 from consent_mw.records import open_records
+from consent_mw.records import postgres
 from consent_mw.records import spool
 from consent_mw.records.spool import SpooledRecords
+from consent_mw.records.sqlite import file as sqlite_file
 from tests.records.remotes import Remote
 from tests.records.spool.helpers import END
 from tests.records.spool.helpers import GRANT
@@ -231,8 +233,16 @@ def test_what_was_never_known_is_not_made_up(remote: Remote, opened: Opened) -> 
 
 
 @pytest.mark.slow
-def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened, file: Path) -> None:
+def test_nobody_waits_for_a_store_that_is_frozen(
+    remote: Remote, opened: Opened, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the first one on, grants go into the spool and pages work at once; in the end the store has everything."""
+    # With one call that waits for the store, this test would take longer than it may.
+    wait = 2 * PATIENT
+    monkeypatch.setattr(sqlite_file, "WAIT", wait)
+    monkeypatch.setattr(postgres, "WAIT", wait)
+    if remote.url.startswith("redis"):
+        remote.url = f"{remote.url.partition('?')[0]}?timeout={wait:.0f}"
     store = opened(patience=0.025)
     until = time.monotonic() + PATIENT
     while time.monotonic() < until:  # on a loaded machine it may take longer than a visitor waits
@@ -242,16 +252,13 @@ def test_nobody_waits_for_a_store_that_is_frozen(remote: Remote, opened: Opened,
             break
     made = grants(40)
     remote.freeze()
-    taken = []
+    begun = time.monotonic()
     for entry in made:
-        begin = time.monotonic()
         store.append(entry)
         store.learned()
-        taken.append(time.monotonic() - begin)
+    taken = time.monotonic() - begun
     remote.thaw()
-    # Generous, for a loaded machine: waiting for the store would take seconds.
-    assert max(taken) < 1.0
-    assert sorted(taken)[len(taken) // 2] < 0.2
+    assert taken < wait
     until = time.monotonic() + PATIENT
     while here(file) and time.monotonic() < until:
         store.replay()
