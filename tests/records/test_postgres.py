@@ -239,10 +239,10 @@ def test_one_site_is_sealed_at_a_time(store: Records, url: str, monkeypatch: pyt
 
 def test_a_process_has_few_connections(store: Records, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If there are more callers than connections, they wait, with a time limit."""
-    monkeypatch.setattr(postgres, "WAIT", 0.1)
     lent = [store._reading() for _ in range(postgres_pool.MOST)]  # type: ignore[attr-defined]
     for one in lent:
         one.__enter__()
+    monkeypatch.setattr(postgres, "WAIT", 0.1)  # later: opening them takes longer on a busy machine
     with pytest.raises(RecordsError, match="all connections of this process are busy"):
         store.append(a_grant("a"))
     for one in lent:

@@ -18,6 +18,7 @@ from consent_mw.records import migrate_records
 from consent_mw.records import open_records
 from consent_mw.records import postgres
 from consent_mw.records.postgres import months
+from consent_mw.records.postgres import vacuum
 from tests.records.samples import SITE
 from tests.records.samples import a_grant
 from tests.records.samples import its_end
@@ -150,6 +151,44 @@ def test_months_that_are_due_are_dropped(store: Records, url: str) -> None:
     assert tables(url) == {"ledger_202610": 4, "ledger_202611": 4, "ledger_open": 2}
     found = verdict(store, record_days=1)
     assert (found.finding, found.purged, found.entries) == (None, 4, 4)
+
+
+def vacuumed(url: str) -> dict[str, int]:
+    """Return how often each table was vacuumed, without those that never were."""
+    query = "SELECT relname, vacuum_count FROM pg_stat_user_tables WHERE vacuum_count > 0"
+    return {str(name): int(str(number)) for name, number in rows(url, query)}
+
+
+def test_only_what_lost_entries_is_vacuumed(store: Records, url: str) -> None:
+    """A ledger of many months is not read for one receipt, nor for a day that is over."""
+    fill(store)
+    assert store.erase(f"a-{DAYS[1]}", DAYS[3]) == 1
+    assert vacuumed(url) == {"ledger_open": 1, "ledger_202610": 1}
+    assert store.purge(DAYS[2]) == 3  # a month goes as a table, the other day row by row
+    assert vacuumed(url) == {"ledger_open": 2, "ledger_202610": 2}
+
+
+def test_a_vacuum_has_no_limit_of_time_and_leaves_it_to_others(store: Records) -> None:
+    """A month may take minutes; the connection is used for other statements afterwards."""
+    sent = []
+
+    class Watched:
+        """A connection that records the limit at each statement."""
+
+        shared = False
+
+        def __init__(self, inner: psycopg.Connection[tuple[object, ...]]) -> None:
+            self.inner = inner
+
+        def execute(self, statement: str, *values: object) -> psycopg.Cursor[tuple[object, ...]]:
+            ((limit,),) = self.inner.execute("SHOW statement_timeout").fetchall()
+            sent.append((statement.split(" ")[0], limit))
+            return self.inner.execute(statement, *values)  # type: ignore[call-overload, no-any-return]
+
+    with store._database.lend_bare(60) as link:  # type: ignore[attr-defined]
+        vacuum.vacuum(Watched(link), ["consent_mw.ledger_open"])  # type: ignore[arg-type]
+        assert ("VACUUM", "0") in sent
+        assert link.execute("SHOW statement_timeout").fetchall() == [("5s",)]
 
 
 def test_a_month_is_purged_while_somebody_reads(store: Records, url: str) -> None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ from consent_mw.errors import Problem
 from consent_mw.errors import RecordsError
 from consent_mw.records import Canonical
 from consent_mw.records.postgres import months
+from consent_mw.records.postgres import vacuum
 from consent_mw.records.postgres.batches import Batches
 from consent_mw.records.postgres.pool import Pool
 from consent_mw.records.postgres.pool import PooledConnection
@@ -243,11 +245,13 @@ class PostgresRecords(SqlRecords):
             ((micros,),) = session.rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
         return int(micros or 0) / 1_000_000
 
-    def _wipe(self) -> None:
-        """Ask PostgreSQL to vacuum deleted rows; skip tables that are being vacuumed."""
+    def _wipe(self, days: Collection[int] | None = None, *, patient: bool = False) -> None:
+        """Vacuum the tables from which rows were deleted."""
         try:
-            with self._database.lend_bare(SLOW_WAIT) as link:
-                link.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) consent_mw.ledger, consent_mw.seals")
+            with self._database.lend(SLOW_WAIT) as link:
+                tables = vacuum.tables_of(_Session(link), days)
+            with self._database.lend_bare(vacuum.WAIT if patient else SLOW_WAIT) as link:
+                vacuum.vacuum(link, tables)
         except RecordsError as error:
             _log.warning("what was erased stays on the disk until the next vacuum: %s", error)
 

@@ -63,6 +63,7 @@ _ADOPTED = (
 IS_UNSEALED = "WHERE site = ? AND receipt = ? AND step = ? AND seal IS NULL AND about = ?"
 _IS_MARKED = f"SELECT 1 FROM ledger WHERE site = ? AND receipt = ? AND step = 0 AND act = '{Act.ERASE.value}'"  # noqa: S608
 _ABOUT_NOBODY = frozenset(act.value for act in ABOUT_NOBODY)
+_DAY_OF_SEAL = "SELECT day FROM seals WHERE site = ? AND number = ?"
 _DROP = "DELETE FROM ledger WHERE site = ? AND receipt = ? AND step = ?"
 
 
@@ -224,6 +225,7 @@ class SqlLedger(SqlStore):
     def erase(self, receipt: str, day: int, mark: str = "") -> int:
         """Erase the entries of a receipt, leave a tombstone for each sealed one, and a mark; return their number."""
         query = "SELECT act, step, seal, place FROM ledger WHERE site = ? AND receipt = ?"
+        days: list[int] = []
         with self._transaction(alone=True) as session:
             found = session.rows(query, self.site, receipt)
             if any(act in _ABOUT_NOBODY for act, *_ in found):
@@ -231,12 +233,13 @@ class SqlLedger(SqlStore):
             for _, step, seal, place in found:
                 session.change(_DROP, self.site, receipt, step)
                 if seal is not None:
+                    days += [number_in(sealed) for (sealed,) in session.rows(_DAY_OF_SEAL, self.site, seal)]
                     left = tombstone(self.site, day, number_in(seal), number_in(place))
                     self._insert(session, left)
             if mark:
                 self._insert(session, mark_entry(self.site, day, mark))
         if found:
-            self._wipe()
+            self._wipe(days, patient=False)
         return len(found)
 
     def adopt(self, seal: Seal | None, kept: Iterable[Kept]) -> None:
@@ -278,7 +281,7 @@ class SqlLedger(SqlStore):
             session.change(others, self.site, MARK)
             for table in ("notices", "counts", "figures", "observed"):
                 session.change(f"DELETE FROM {table} WHERE site = ?", self.site)  # noqa: S608 - names of ours
-        self._wipe()
+        self._wipe(None, patient=True)
 
     def due(self, before: int) -> tuple[int, int]:
         """Return the number of entries in seals dated before that day, and in all seals that were not purged."""
@@ -337,15 +340,20 @@ class SqlLedger(SqlStore):
 
     def purge(self, before: int) -> int:
         """Drop the entries and leaves of seals dated before that day, and return the number of entries."""
-        query = "SELECT number FROM seals WHERE site = ? AND day < ? AND leaves IS NOT NULL ORDER BY number LIMIT ?"
+        query = (
+            "SELECT number, day FROM seals WHERE site = ? AND day < ? AND leaves IS NOT NULL ORDER BY number LIMIT ?"
+        )
         dropped = 0
+        days: set[int] = set()
         while True:
             with self._transaction(alone=True) as session:
-                due = [(self.site, number) for (number,) in session.rows(query, self.site, before, PURGE)]
+                found = session.rows(query, self.site, before, PURGE)
+                due = [(self.site, number) for number, _ in found]
+                days |= {number_in(day) for _, day in found}
                 dropped += session.change_all("DELETE FROM ledger WHERE site = ? AND seal = ?", due)
                 session.change_all("UPDATE seals SET leaves = NULL WHERE site = ? AND number = ?", due)
             if len(due) < PURGE:
                 break
         if dropped:
-            self._wipe()
+            self._wipe(days, patient=True)
         return dropped

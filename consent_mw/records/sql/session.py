@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -58,5 +59,11 @@ class SqlStore(ABC):
         """
 
     @abstractmethod
-    def _wipe(self) -> None:
-        """Remove the traces of deleted rows, as far as the store can."""
+    def _wipe(self, days: Collection[int] | None = None, *, patient: bool = False) -> None:
+        """
+        Remove the traces of deleted rows, as far as the store can.
+
+        Args:
+            days: The days of the seals whose entries were deleted, besides unsealed ones; None for everything.
+            patient: Whether it may take minutes.
+        """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from consent_mw.errors import RecordsError
@@ -44,7 +45,7 @@ class SqliteRecords(SqliteFile, SqlRecords):
         self.check_version()
         return []
 
-    def _wipe(self) -> None:
+    def _wipe(self, days: Collection[int] | None = None, *, patient: bool = False) -> None:
         """Empty the write-ahead log: secure_delete has overwritten the rows in the file, but not there."""
         until = time.monotonic() + WAIT
         try:
