@@ -77,6 +77,7 @@ from consent_mw.proof.lost import LostRecords
 from consent_mw.records import Records
 from consent_mw.records import open_records
 from consent_mw.records.observations import SiteObservations
+from consent_mw.web.context import Refusals
 from consent_mw.web.context import SiteContext
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ class Engine:
             once=once,
             lost=lost,
             durations=self._durations,
+            refusals=Refusals(),
             signing_keys=keys,
             live=self._growing.now,
             drawn=wordings.of,

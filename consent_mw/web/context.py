@@ -96,6 +96,13 @@ class Counting(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Refusals:
+    """The number of grants that one process refused because they could not be recorded."""
+
+    number: int = 0
+
+
 class WebContext(Protocol):
     """Everything that the pages need and do not create themselves."""
 
@@ -132,6 +139,11 @@ class WebContext(Protocol):
     @property
     def durations(self) -> Durations:
         """How long the rewriting of a page takes."""
+        ...
+
+    @property
+    def refusals(self) -> Refusals:
+        """How many grants this process refused."""
         ...
 
     def keys(self) -> tuple[str, ...]:
@@ -198,6 +210,7 @@ class SiteContext:
         once: Shows an embed for one view of a page.
         lost: Finds the records that the store has lost.
         durations: How long the rewriting of a page takes.
+        refusals: How many grants this process refused.
         signing_keys: The signing keys, oldest first.
         live: Returns the state of the current site.
         drawn: Returns the wording of the notice that a visit gets.
@@ -212,6 +225,7 @@ class SiteContext:
     once: OneTime
     lost: LostRecords
     durations: Durations
+    refusals: Refusals
     signing_keys: tuple[str, ...]
     live: Callable[[], CurrentSite]
     drawn: Callable[[RequestHead, str], str]

@@ -44,6 +44,9 @@ T = TypeVar("T")
 
 #: Seconds for which an answer is cached.
 KEPT = 2.0
+#: The same for whether the purge is behind, and the days by which it may be late without anything being wrong.
+PURGE_KEPT = 3600.0
+PURGE_LATE = 7
 #: Seconds that a check waits for a store on another machine. If the store hangs, the timeouts of its client would add
 #: up over several queries. A store that is slower than this is useless for visitors, too.
 PATIENCE = 1.0
@@ -65,7 +68,10 @@ class Measured:
         ahead: Whole seconds by which this machine's clock is ahead of the store's; None if the store has none.
         faults: Number of settings of the store that can lose grants.
         behind: Whether entries of the day before yesterday are not sealed.
+        overdue: Whether entries are still there a week after their retention was over; None if it cannot be told.
         again: Records that the store had lost and this process has written again, rounded down like ``waiting``.
+        replayed: Entries that this process has sent from the spool to the store, rounded down in the same way.
+        refused: Grants that this process has refused because they could not be recorded, rounded down likewise.
         rewriting: Seconds that rewriting a page usually takes, to one significant digit; None before enough pages.
     """
 
@@ -77,7 +83,10 @@ class Measured:
     ahead: int | None
     faults: int
     behind: bool
+    overdue: bool | None
     again: int
+    replayed: int
+    refused: int
     rewriting: float | None
 
     def described(self) -> dict[str, tuple[str, float | None]]:
@@ -91,9 +100,18 @@ class Measured:
             "clock_ahead_seconds": ("Seconds by which this clock is ahead of the store's.", self.ahead),
             "store_faults": ("Settings of the store that can lose grants.", self.faults),
             "seals_behind": ("Whether entries of the day before yesterday are not sealed.", self.behind),
+            "purge_behind": ("Whether entries are there a week after their retention was over.", self.overdue),
             "records_written_again": (
                 "Records that the store had lost and this process wrote again, rounded down to a power of ten.",
                 self.again,
+            ),
+            "spool_replayed": (
+                "Entries that this process sent from the spool to the store, rounded down to a power of ten.",
+                self.replayed,
+            ),
+            "grants_refused": (
+                "Grants that this process could not record and so refused, rounded down to a power of ten.",
+                self.refused,
             ),
             "rewriting_seconds": (
                 "Median of the seconds that the last pages took to rewrite, to one significant digit.",
@@ -129,6 +147,8 @@ class Health:
         self._lock = threading.Lock()
         self._asked = -KEPT
         self._answer: dict[str, object] = {}
+        self._purge_asked = -PURGE_KEPT
+        self._purge_behind: bool | None = None
         #: The findings of the last check; None while the store does not answer.
         self._seen: _StoreSeen | None = None
 
@@ -165,9 +185,22 @@ class Health:
             ahead=ahead,
             faults=faults,
             behind=behind,
+            overdue=self._overdue(today) if seen is not None else None,
             again=power_of_ten(self._context.lost.written),
+            replayed=power_of_ten(records.replayed) if isinstance(records, SpooledRecords) else 0,
+            refused=power_of_ten(self._context.refusals.number),
             rewriting=self._context.durations.usual(),
         )
+
+    def _overdue(self, today: int) -> bool | None:
+        """Return whether a purge is a week behind, at most an hour old: a large ledger takes a moment to tell."""
+        now = self._monotonic()
+        if now - self._purge_asked >= PURGE_KEPT:
+            self._purge_asked, self._purge_behind = now, None
+            before = today - self._context.site().record_days - PURGE_LATE
+            with suppress(RecordsError):
+                self._purge_behind = self._ask(lambda store: store.due(before)[0] > 0)
+        return self._purge_behind
 
     def _look(self) -> dict[str, object]:
         problems: list[str] = []

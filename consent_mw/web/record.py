@@ -61,6 +61,7 @@ class Proof:
             try:
                 self._grant(visit, record, taken)
             except RecordsError as error:
+                self._context.refusals.number += 1
                 logger.error("a grant was refused, because it could not be recorded: %s", error)
                 raise Refused(503) from error
         if old:

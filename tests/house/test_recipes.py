@@ -165,7 +165,10 @@ def test_alerts_ask_for_metrics_that_exist() -> None:
         ahead=0,
         faults=0,
         behind=False,
+        overdue=None,
         again=0,
+        replayed=0,
+        refused=0,
         rewriting=None,
     )
     assert asked

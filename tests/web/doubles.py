@@ -38,6 +38,7 @@ from consent_mw.notice.banner import Notice
 from consent_mw.proof.lost import LostRecords
 from consent_mw.records.sqlite import SqliteRecords
 from consent_mw.web.app import create_app
+from consent_mw.web.context import Refusals
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASSETS = Assets()
@@ -208,6 +209,7 @@ class FakeContext:
         self.once = OneTime(site, (KEY,), lambda: self.seconds)
         self.lost = LostRecords(site, self.records, (KEY,), lambda: self.day, lambda: self.seconds)
         self.durations = Durations()
+        self.refusals = Refusals()
         self.assets = ASSETS
         self.receipts = 0
         self.day = TODAY

@@ -128,6 +128,8 @@ class SpooledRecords:
         self._breaker = Breaker(self._tell)
         #: When this process may resend a refused entry or notice, and when it first erased a receipt in the store.
         self._refused: dict[object, float] = {}
+        #: How many entries this process has sent to the store.
+        self.replayed = 0
         self._erased: dict[str, float] = {}
         self._learned: frozenset[str] | None = None
         try:
@@ -256,6 +258,7 @@ class SpooledRecords:
                 return 0
             replay = Replay(self._spool, self._store(), self._answers, self._refused, marks)
             replay.run()
+            self.replayed += replay.sent
             if not replay.stopped:
                 self._erase_there()
                 self._send_counts()

@@ -13,6 +13,7 @@ from consent_mw.proof.lost import LostRecords
 from consent_mw.records.spool import SpooledRecords
 from consent_mw.records.sqlite import SqliteRecords
 from tests.records.samples import a_grant
+from tests.records.samples import seal_all
 from tests.web.doubles import SITE
 from tests.web.doubles import FakeContext
 from tests.web.doubles import Visitor
@@ -61,6 +62,7 @@ def test_a_store_that_works_shows_its_clock_and_its_faults(tmp_path: Path) -> No
     assert shown(browser) == {
         "ready": 1, "store_answers": 1, "spool_usable": 1, "spool_entries": 0, "spool_oldest_days": 0,
         "clock_ahead_seconds": 90, "store_faults": 1, "seals_behind": 0, "records_written_again": 0,
+        "purge_behind": 0, "spool_replayed": 0, "grants_refused": 0,
     }  # fmt: skip
 
 
@@ -86,6 +88,40 @@ def test_records_that_were_lost_and_written_again_are_shown(tmp_path: Path) -> N
         assert context.lost.write_again(replace(kept, receipt=f"r-{number}"), SITE.revision)
     assert not context.lost.write_again(kept, SITE.revision)
     assert shown(browser)["records_written_again"] == 10
+
+
+def test_what_went_from_the_spool_to_the_store_is_shown(tmp_path: Path) -> None:
+    """By the power of ten of the entries that this process has sent."""
+    browser, remote, spooled = browser_of(tmp_path)
+    for number in range(12):
+        spooled._spool.append(a_grant(f"{number}", site=SITE.id))
+    assert spooled.replay() == 12
+    found = shown(browser)
+    assert (found["spool_replayed"], found["spool_entries"]) == (10, 0)
+
+
+def test_grants_that_were_refused_are_shown(tmp_path: Path) -> None:
+    """Only those that could not be recorded."""
+    context = FakeContext(replace(SITE, stats=ACCESS))
+    browser = Visitor(context, scheme="https", host="shop.example")
+    assert browser.post(("action", "accept-all")).status_code == 303
+    context.records.failing = True
+    for _ in range(3):
+        assert browser.post(("action", "accept-all")).status_code == 503
+    context.records = SqliteRecords(str(tmp_path / "works.db"), site=SITE.id)
+    assert shown(browser)["grants_refused"] == 1
+
+
+def test_entries_that_stay_too_long_are_shown(tmp_path: Path) -> None:
+    """A week after their retention was over something keeps the purge from dropping them; asked once an hour."""
+    context = FakeContext(replace(SITE, stats=ACCESS))
+    context.records = store = SqliteRecords(str(tmp_path / "old.db"), site=SITE.id)
+    store.append(a_grant("old", site=SITE.id, day=context.today()))
+    seal_all(store, context.today(), SITE.id)
+    for later, behind in ((0, 0), (SITE.record_days + 7, 0), (SITE.record_days + 8, 1)):
+        context.day += later
+        assert shown(Visitor(context, scheme="https", host="shop.example"))["purge_behind"] == behind
+        context.day -= later
 
 
 def test_the_usual_time_of_rewriting_is_shown(tmp_path: Path) -> None:
