@@ -78,8 +78,8 @@ def fill(url: str, answers: int, today: int, days: int = DAYS) -> tuple[int, int
     made = demo.visits(
         today - days, today - 1, purposes=_PURPOSES, languages=("en", "de", "fr"), daily=round(daily / times)
     )
-    for day in made:
-        several = {count: number * times for count, number in day.items()}
+    for days_together in demo.in_batches(made):
+        several = {count: number * times for count, number in days_together.items()}
         counted += _answers(several.items())
         store.add_counts(several)
     runs = publish_due(store, today=today)
