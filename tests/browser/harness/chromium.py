@@ -21,6 +21,7 @@ from playwright.async_api import async_playwright
 
 from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.engines import BrowserError
+from tests.browser.harness.engines import arrived
 from tests.browser.harness.engines import executable
 from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
@@ -143,6 +144,13 @@ class ChromiumSession:
         self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
         heard(self._lane, selector, mark)
         self._rest()
+
+    def follow(self, selector: str, url: str) -> None:
+        """See :class:`~tests.browser.harness.engines.Session`."""
+        mark = self._lane.mark()
+        self._engine.run(self._page.locator(selector).first.click(timeout=PATIENCE * 1000))
+        self._engine.run(self._page.wait_for_url(url, timeout=PATIENCE * 1000))
+        arrived(self._lane, url, mark)
 
     def press(self, selector: str, quiet: float) -> bool:
         """Press Enter on an element, whatever lies over it; return whether it could be done."""

@@ -37,6 +37,9 @@ class Session(Protocol):
     def click(self, selector: str) -> None:
         """Click the first element that matches the CSS ``selector`` and wait for the lane to settle."""
 
+    def follow(self, selector: str, url: str) -> None:
+        """Click an element that leads to ``url``, and wait for the page there as after ``open``."""
+
     def html(self) -> str:
         """Return the current document, serialised."""
 
@@ -54,6 +57,18 @@ def heard(lane: Lane, selector: str, since: int) -> None:
         return
     if not lane.wait_for(lambda hits: any(map(_is_answer, hits)), since, limit=PATIENCE):
         raise BrowserError(f"no answer was sent after the click on {selector}")
+
+
+def arrived(lane: Lane, url: str, since: int) -> None:
+    """
+    Wait until the page at ``url`` was requested, and for the lane to settle.
+
+    Raises:
+        BrowserError: It was never requested.
+    """
+    if not lane.wait_for(lambda hits: any(hit.url == url for hit in hits), since, limit=PATIENCE):
+        raise BrowserError(f"{url} was never asked for")
+    lane.settle()
 
 
 def _is_answer(hit: Hit) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.browser.harness.engines import PATIENCE
 from tests.browser.harness.engines import BrowserError
+from tests.browser.harness.engines import arrived
 from tests.browser.harness.engines import executable
 from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
@@ -154,6 +155,12 @@ class FirefoxSession:
         if not isinstance(found, dict):
             raise BrowserError(f"no element for {selector}")
         return str(found[ELEMENT])
+
+    def follow(self, selector: str, url: str) -> None:
+        """See :class:`~tests.browser.harness.engines.Session`; the click itself waits for the page's load."""
+        mark = self._lane.mark()
+        self.click(selector)
+        arrived(self._lane, url, mark)
 
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""

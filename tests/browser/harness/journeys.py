@@ -1,5 +1,5 @@
 """
-A visitor's way through a wrapped page: a first visit, accepting, withdrawing, and another visit.
+A visitor's way through a wrapped page: a first visit, accepting, withdrawing, and the page to which that leads back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Journey:
     Args:
         before: On the first visit, before a choice.
         accepted: After the click on "accept all".
-        withdrawn: On the visit after the withdrawal.
+        withdrawn: On the page after the withdrawal.
         errors: Tracebacks of the site, if it failed.
     """
 
@@ -77,6 +77,7 @@ def travel(session: Session, lane: Lane, url: str, *, choose: bool, enough: Enou
     lane.settle()
     accepted = tuple(background.without_background(lane.hits(mark)))
     session.open(f"{url}_cmw/?back=/")
-    session.click(WITHDRAW)
-    withdrawn = look(session, lane, url, lambda hits: True)
+    mark = lane.mark()
+    session.follow(WITHDRAW, url)
+    withdrawn = from_page(lane.hits(mark), url)
     return Journey(before, accepted, withdrawn, tuple(lane.errors))

@@ -18,6 +18,7 @@ from selenium.webdriver.webkitgtk.service import Service
 from selenium.webdriver.webkitgtk.webdriver import WebDriver
 
 from tests.browser.harness.engines import BrowserError
+from tests.browser.harness.engines import arrived
 from tests.browser.harness.engines import executable
 from tests.browser.harness.engines import heard
 from tests.browser.harness.engines import missing
@@ -59,6 +60,12 @@ class WebKitSession:
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
         heard(self._lane, selector, mark)
         self._lane.settle()
+
+    def follow(self, selector: str, url: str) -> None:
+        """See :class:`~tests.browser.harness.engines.Session`; the click itself waits for the page's load."""
+        mark = self._lane.mark()
+        self.click(selector)
+        arrived(self._lane, url, mark)
 
     def html(self) -> str:
         """See :class:`~tests.browser.harness.engines.Session`."""
