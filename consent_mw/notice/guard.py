@@ -220,7 +220,7 @@ def _groups(rules: Iterable[_Rule]) -> str:
     # By precedence, path rules first. On a site's own host only rules with a path apply, so they are separate.
     groups: dict[tuple[int, _Ids, bool], list[_Rule]] = {}
     for rule in merged:
-        if any(path in rule.path for path in on_every_host if rule.host):
+        if rule.host and rule.path and any(path in rule.path for path in on_every_host):
             continue  # a path rule always decides first
         if rule.host:
             families.setdefault(rule.family, []).append(rule)
