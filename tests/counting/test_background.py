@@ -61,8 +61,9 @@ def test_closing_tells_everyone_who_waits_once() -> None:
     lookup.go.set()
     lookup.find("a", answers.put)
     lookup.close(0.2)
+    assert [UNKNOWN] * 11 == [answers.get(timeout=60) for _ in range(11)]
     time.sleep(0.1)
-    assert [UNKNOWN] * 11 == [answers.get(timeout=10) for _ in range(answers.qsize())]
+    assert answers.empty()
 
 
 def test_a_failure_names_no_address(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +98,7 @@ def test_an_idle_thread_holds_no_address() -> None:
     lookup = Slow()
     lookup.go.set()
     found(lookup, address)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while held_by_threads(address) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [] == held_by_threads(address)

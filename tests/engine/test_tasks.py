@@ -38,8 +38,8 @@ def failing() -> None:
 
 
 def eventually(true: Callable[[], bool]) -> bool:
-    """Return whether ``true`` comes about within ten seconds."""
-    until = time.monotonic() + 10
+    """Return whether ``true`` comes about within a minute."""
+    until = time.monotonic() + 60
     while not true() and time.monotonic() < until:
         time.sleep(0.005)
     return true()
@@ -126,12 +126,12 @@ def test_only_the_first_request_waits_for_a_task_that_hangs() -> None:
 
     upkeep = Upkeep([Task("news", hang, 60, 60, first=60)], clock)
     assert upkeep.hurry("news", 0.01) is False
-    assert begun.wait(10)
+    assert begun.wait(60)
     clock.now = 10.0
     assert upkeep.hurry("news", 10) is False
     stuck.set()
     assert eventually(lambda: not upkeep._asked)
-    assert upkeep.hurry("news", 10) is True
+    assert upkeep.hurry("news", 60) is True
 
 
 def test_a_request_that_came_too_late_for_a_run_gets_another() -> None:
@@ -145,11 +145,11 @@ def test_a_request_that_came_too_late_for_a_run_gets_another() -> None:
 
     upkeep = Upkeep([Task("news", run, 60, 60, first=60)], clock)
     assert upkeep.hurry("news", 0.01) is False
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=60)
     clock.now = 20.0
     assert upkeep.hurry("news", 10) is False
     gate.release()
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=60)
     gate.release()
 
 
