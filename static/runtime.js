@@ -72,11 +72,10 @@
   let text;
   let policy;
   const same = value => (value == text ? value : null);
+  const rules = { createScript: same, createScriptURL: same, createHTML: same };
   kit.trust = (kind, value) => {
     text = value;
-    policy ||= (window.trustedTypes || { createPolicy: (name, rules) => rules }).createPolicy('consent-mw', {
-      createScript: same, createScriptURL: same, createHTML: same,
-    });
+    policy ||= window.trustedTypes?.createPolicy('consent-mw', rules) || rules;
     return policy['create' + kind](value);
   };
   kit.load = (path, plan) => new Promise((done, fail) => {
@@ -113,12 +112,21 @@
     check();
   };
   listen('pageshow', event => { if (event.persisted) back(); });
-  listen('pagehide', () => kit.tabs?.close());
+  // The button whose answer is on its way.
+  let sending = 0;
+  listen('pagehide', () => {
+    kit.tabs?.close();
+    // The visitor leaves before the second half has arrived, which would have sent the answer. A refusal is sent by the
+    // browser then; if the visitor comes back, the page asks for the state. No grant is: only the second half knows
+    // whether the button was meant (see `stray`), and the server takes none from a beacon.
+    if (sending.value == 'reject-all' && !kit.send) {
+      navigator.sendBeacon(at('/choice'), new URLSearchParams(new FormData(sending.form, sending)));
+    }
+    sending = 0;
+  });
   listen('prerenderingchange', check);
   wake();
-  // Our own pages have no script that could notify other tabs, so the page that the visitor returns to does. A reload
-  // must not, or two tabs could reload each other for ever.
-  if (!performance.navigation.type && doc.referrer.includes(at('/'))) kit.tabs?.postMessage(0);
+  // (later.js)
 
   // ---- the visitor's actions ----
 
@@ -136,7 +144,7 @@
   }).observe(banner);
   else if (kit.state == 'none') alone();
   const open = to => more().then(() => kit.open())
-    .catch(() => location.assign(to || at('/?back=' + encodeURIComponent(location.pathname + location.search))));
+    .catch(() => { location = to || at('/?back=' + encodeURIComponent(location.pathname + location.search)); });
 
   const stop = event => {
     // With kit.plain, the browser itself submits our forms.
@@ -159,19 +167,24 @@
   // A submit event does not leave its shadow tree, but the click or key before it does: listen inside from then on.
   const inside = event => event.composedPath().forEach(part => part.host && part.addEventListener('submit', submitted, true));
 
-  let sending;
   // Answers at the click, before a library can send the form itself. Enter in a field clicks the form's first button.
   const answer = button => {
-    sending ||= more().then(() => kit.send(button.form, button)).catch(error => {
-      // The request was blocked, or there is no network. A refusal changes nothing, so it is no reason to navigate.
-      if (error.type && button.value == 'reject-all') find().hidden = true;
+    if (sending) return;
+    sending = button;
+    more().then(() => sending && kit.send(button.form, button)).then(() => { sending = 0; }, error => {
+      // The request was blocked, or there is no network. A refusal changes nothing, so it is no reason to navigate. If
+      // the second half did not come, the refusal is sent when the page is left: Firefox stops a script shortly before.
+      if (error.type && button.value == 'reject-all') {
+        find().hidden = true;
+        if (kit.send) sending = 0;
       // Submit natively from now on. Not at once: a browser ignores a submission inside the event of another one.
-      else setTimeout(() => {
+      } else setTimeout(() => {
+        sending = 0;
         kit.plain = true;
         button.form.setAttribute('action', at('/choice'));
         button.click();
       });
-    }).then(() => { sending = 0; });
+    });
   };
   kit.clicks = [];
   listen('click', event => {

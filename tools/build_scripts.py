@@ -37,17 +37,18 @@ SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "placeholder.js": ("placeholder.js", ()),
         "queue.js": ("queue.js", ()),
         "release.js": ("release.js", ("replay.js", "libraries.js")),
+        "later.js": ("runtime.js", ("later.js",)),
         "runtime.js": ("runtime.js", ()),
-        "shared.js": ("runtime.js", ("shared.js",)),
+        "shared.js": ("runtime.js", ("later.js", "shared.js")),
         "signals.js": ("signals.js", ()),
-        "taking.js": ("runtime.js", ("taking.js",)),
+        "taking.js": ("runtime.js", ("later.js", "taking.js")),
     }
 )
 
 #: Inline copies have the charset of the page, so the output must be ASCII.
 _OPTIONS = (
     *("--ecma", "2020", "--toplevel", "--mangle"),
-    *("--compress", "passes=3,ecma=2020"),
+    *("--compress", "passes=3,ecma=2020,collapse_vars=false"),
     *("--format", "ascii_only=true,inline_script=true,ecma=2020"),
 )
 #: The names that the two halves of the runtime share. They are replaced by letters, in this order, since first visits

@@ -39,13 +39,22 @@ _HASH_DIGITS = 8
 #: Style sheets of our own pages. All others share a page with the owner's style sheets, so they are protected.
 _IN_OWN_PAGES = frozenset({"dashboard.css", "pages.css"})
 
+#: The custom properties of a theme, which are served under one letter each, since first visits download the sheets.
+_SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        **{"paper": "p", "ink": "i", "soft": "s", "line": "l", "edge": "e", "fill": "b", "main": "m", "over": "o"},
+        **{"on": "n", "focus": "f", "round": "r", "font": "t", "width": "w"},
+    }
+)
+
 #: The folder of the scripts that ``tools/build_scripts.py`` builds.
 _BUILT = "built"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_AROUND = re.compile(r"\s*([{};,>])\s*")
+_AROUND = re.compile(r"\s*([{};,>~])\s*")
 _AFTER_COLON = re.compile(r":\s+")
 _BLOCK = re.compile(r"\{([^{}]*)\}")
+_PROPERTY = re.compile(r"--cmw-([a-z]+)")
 _IS_TAG = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -81,20 +90,26 @@ def compact_css(text: str) -> str:
     return _AFTER_COLON.sub(":", text).replace(";}", "}").strip()
 
 
+def property_of(name: str) -> str:
+    """Return the custom property, as it is served, for a name in a theme (``main``)."""
+    return f"--cmw-{_SHORT.get(name, name)}"
+
+
 def armour_css(text: str) -> str:
     """
     Return the compact style sheet, protected against the rules of the page it is inserted into.
 
-    Every declaration becomes ``!important`` inside one cascade layer: such a
-    declaration beats every unlayered one, important or not (CSS Cascading and
-    Inheritance Level 5, section 6.4.4).
+    The custom properties of a theme get their short names. Every declaration becomes ``!important`` inside one cascade
+    layer: such a declaration beats every unlayered one, important or not (CSS Cascading and Inheritance Level 5,
+    section 6.4.4).
     """
 
     def harden(block: re.Match[str]) -> str:
         declarations = [part for part in block[1].split(";") if part]
         return "{" + ";".join(f"{part}!important" for part in declarations) + "}"
 
-    return "@layer cmw{" + _BLOCK.sub(harden, compact_css(text)) + "}"
+    armoured = _BLOCK.sub(harden, compact_css(text))
+    return "@layer cmw{" + _PROPERTY.sub(lambda found: property_of(found[1]), armoured) + "}"
 
 
 def short_hash(content: bytes) -> str:

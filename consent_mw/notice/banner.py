@@ -150,7 +150,8 @@ class Notice:
         self._document = b""
         self._digest = ""
         self._runtime = everybody.runtime_of(site, assets)
-        self._runtime_at = assets.keep("runtime.js", self._runtime)
+        self._later = everybody.runtime_of(site, assets, later=True)
+        self._runtime_at = assets.keep("runtime.js", self._later)
 
     def insertion(self, page: NoticePage) -> bytes:
         """Return the markup to insert first in the body; empty if no service of the site needs consent."""
@@ -352,7 +353,8 @@ class Notice:
             ]
         )
         if (variant.prompt or not variant.linked) and variant.inline and not variant.xml:
-            script = f"<script {settings}>{self._runtime.decode()}</script>"
+            runtime = self._runtime if variant.prompt else self._later
+            script = f"<script {settings}>{runtime.decode()}</script>"
         elif not variant.linked:
             script = ""  # the banner works as a form
         else:

@@ -24,11 +24,13 @@ _MARK = ' data-cmw-gpc=""'
 _END = '<template data-cmw-end=""></template>'
 
 
-def runtime_of(site: Site, assets: Assets) -> bytes:
-    """Return the runtime in the form that the site's pages need."""
+def runtime_of(site: Site, assets: Assets, *, later: bool = False) -> bytes:
+    """Return the runtime in the form that the site's pages need, on a first visit or a later one."""
     if site.migrate_from:  # such pages are never shared
         return assets.read("taking.js")
-    return assets.read("shared.js" if site.caching == "shared" else "runtime.js")
+    if site.caching == "shared":
+        return assets.read("shared.js")
+    return assets.read("later.js" if later else "runtime.js")
 
 
 def end(site: Site) -> str:

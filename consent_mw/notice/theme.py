@@ -22,6 +22,7 @@ from consent_mw.core.model import Theme
 from consent_mw.notice import additions
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.assets import armour_css
+from consent_mw.notice.assets import property_of
 from consent_mw.notice.palette import SHAPE
 from consent_mw.notice.palette import TEXT
 from consent_mw.notice.palette import contrast
@@ -72,7 +73,7 @@ FONT = "system-ui,sans-serif"
 
 #: Keys that an owner might try in order to make one button more prominent.
 _OF_ONE_BUTTON = re.compile(r"accept|reject|refuse|deny|decline|allow|agree|primary|secondary", re.IGNORECASE)
-_USED = re.compile(r"var\(--cmw-([a-z]+)")
+_USED = re.compile(r"var\((--cmw-[a-z]+)")
 #: Below this luminance of the background, form controls and scroll bars use the browser's dark scheme.
 _DARK_PAPER = 0.18
 
@@ -288,7 +289,9 @@ def _scheme(theme: Theme, dark: bool) -> str:
 
 def _rule(palette: Mapping[str, str], shape: Mapping[str, str], used: set[str] | None, scheme: str) -> str:
     properties = [
-        f"--cmw-{name}: {value}" for name, value in {**palette, **shape}.items() if used is None or name in used
+        f"--cmw-{name}: {value}"
+        for name, value in {**palette, **shape}.items()
+        if used is None or property_of(name) in used
     ]
     return f".cmw-ui{{{'; '.join([*properties, f'color-scheme: {scheme}'])}}}"
 

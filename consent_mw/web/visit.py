@@ -203,7 +203,9 @@ def _expire(answer: Response, visit: Visit, decision: Decision) -> None:
 
 
 def wants_json() -> bool:
-    """Return whether the request accepts JSON, as the runtime's requests do."""
+    """Return whether the request accepts JSON, as the runtime's do, or is its beacon, which must not lead anywhere."""
+    if request.headers.get("Sec-Fetch-Mode") == "no-cors":
+        return True
     accepted = request.headers.get("Accept", "").lower().split(",")
     return any(part.partition(";")[0].strip() == "application/json" for part in accepted)
 

@@ -587,6 +587,43 @@ def test_a_release_that_cannot_be_loaded_ends_in_another_page(page: Page, site: 
     assert 1 == len(site.forms)
 
 
+def test_a_refusal_is_not_lost_if_the_visitor_leaves_at_once(page: Page, site: Site) -> None:
+    """Before the second half has come, it is sent as the page is left: once, however often one clicks."""
+    site.halved = True
+    held(page, add(site, "<p>p</p>"))
+    page.dblclick("[value=reject-all]")
+    page.goto(f"{site.address}/_cmw/")
+    assert site.answered.wait(60)
+    held(page, add(site, "<p>p</p>"))
+    assert page.get_attribute("html", "data-cmw-state") == "reject"
+    assert (["no-cors"], [["reject-all"]]) == (site.modes, [form["action"] for form in site.forms])
+
+
+def test_a_refusal_is_not_lost_if_the_second_half_is_stopped(page: Page, site: Site) -> None:
+    """A blocker may stop it, or a browser that is about to leave the page: the refusal is sent with the leaving."""
+    page.route("**/release.js", lambda route: route.abort())
+    held(page, add(site, "<p>p</p>"))
+    page.click("[value=reject-all]")
+    expect(page.locator("[data-cmw-banner]")).to_be_hidden()
+    page.unroute("**/release.js")
+    assert [] == site.forms
+    page.goto(f"{site.address}/_cmw/")
+    assert site.answered.wait(60)
+    assert (["no-cors"], [["reject-all"]]) == (site.modes, [form["action"] for form in site.forms])
+
+
+def test_leaving_grants_nothing(page: Page, site: Site) -> None:
+    """Without a click nothing is sent; nor is a grant, since the click may have been meant for something else."""
+    site.halved = True
+    held(page, add(site, "<p>p</p>"))
+    page.goto(f"{site.address}/_cmw/")
+    held(page, add(site, "<p>p</p>"))
+    page.click("[value=accept-all]")
+    page.goto(f"{site.address}/_cmw/")
+    page.evaluate("() => fetch('/_cmw/state')")
+    assert [] == site.forms
+
+
 def test_a_runtime_that_comes_late_releases_nothing(page: Page, site: Site) -> None:
     """Run when the page had been parsed, it cannot tell what the server sent: it makes no code of anything."""
     site.inline = False

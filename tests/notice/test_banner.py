@@ -201,12 +201,15 @@ def test_a_site_that_asks_for_nothing_gets_nothing() -> None:
 
 
 def test_the_runtime_is_inline_for_who_has_not_decided() -> None:
-    """The first page needs no further request; later ones use a cached file."""
+    """The first page needs no further request; later ones use a cached file, and can notify other tabs."""
     first = insertion(decision(prompt=True))
     later = insertion(decision(kept=record(Action.REJECT)))
     assert ASSETS.read("runtime.js").decode() in first
     assert " src=" not in first
-    assert f'defer="" src="/shop/_cmw/{ASSETS.path("runtime.js")}"' in later
+    path = ASSETS.path("later.js").replace("later", "runtime")
+    assert f'defer="" src="/shop/_cmw/{path}"' in later
+    alone = replace(page(decision(kept=record(Action.REJECT))), linked=False)
+    assert ASSETS.read("later.js") in Notice(SITE, ASSETS).insertion(alone)
 
 
 def test_the_runtime_learns_the_state_from_attributes() -> None:

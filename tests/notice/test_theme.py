@@ -17,6 +17,7 @@ from consent_mw.errors import ConfigError
 from consent_mw.errors import Problem
 from consent_mw.notice import palette
 from consent_mw.notice import theme as theming
+from consent_mw.notice.assets import property_of
 from consent_mw.notice.banner import Notice
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
@@ -157,7 +158,7 @@ def test_whatever_the_theme_the_buttons_share_it(light: dict[str, str], radius: 
 def test_what_is_not_used_is_not_sent() -> None:
     """The small control gets the colours that it has, and no others."""
     alone = theming.sheets_of(SITE, ASSETS, {})["alone.css"]
-    assert ("--cmw-edge:" in alone, "--cmw-main:" in alone) == (True, False)
+    assert (f"{property_of('edge')}:" in alone, f"{property_of('main')}:" in alone) == (True, False)
 
 
 def test_a_light_look_at_night_is_one_rule() -> None:
@@ -175,8 +176,15 @@ def test_shape_and_font_are_the_owners() -> None:
     """Radius, font and width arrive as custom properties of the notice."""
     site = config.load({"theme": {"radius": 3, "font": 'Inter, "Segoe UI"', "width": 44}})
     style = theming.sheets_of(replace(SITE, theme=site.theme), ASSETS, {})["banner.css"]
-    for declaration in ("--cmw-round:3px", '--cmw-font:Inter,"Segoe UI"', "--cmw-width:44em"):
-        assert f"{declaration}!important" in style
+    for name, value in (("round", "3px"), ("font", 'Inter,"Segoe UI"'), ("width", "44em")):
+        assert f"{property_of(name)}:{value}!important" in style
+
+
+def test_the_short_names_of_properties_differ() -> None:
+    """Each property of a theme has a name of its own as it is served, and none has that of the banner's height."""
+    names = [*theming.LIGHT, "round", "font", "width", "h"]
+    assert len({property_of(name) for name in names}) == len(names)
+    assert all(len(property_of(name)) == len("--cmw-h") for name in names)
 
 
 def test_the_pages_have_the_look_too() -> None:

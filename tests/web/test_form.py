@@ -358,6 +358,14 @@ def test_the_runtime_gets_json() -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_the_beacon_of_a_page_that_was_left_leads_nowhere() -> None:
+    """Such a refusal is recorded; a redirect would load a page that nobody sees."""
+    visitor = Visitor()
+    answer = visitor.post(REJECT, Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="no-cors")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    assert held(visitor).action is Action.REJECT
+
+
 def test_the_runtime_gets_failures_as_json() -> None:
     """Asked for JSON, a refusal of the server is JSON of one shape."""
     answer = Visitor().post(ACCEPT, Sec_Fetch_Site="cross-site", Accept="application/json")

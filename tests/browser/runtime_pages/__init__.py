@@ -97,11 +97,17 @@ class Site:
     #: Put into the runtime's script tag.
     nonce: str = ""
     inline: bool = True
+    #: Whether the second half of the runtime never comes.
+    halved: bool = False
     choice_status: int = 200
+    #: Set once a choice was sent.
+    answered: threading.Event = field(default_factory=threading.Event)
     #: Set at the end, so that no slow answer outlives the test.
     closing: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
     forms: list[dict[str, list[str]]] = field(default_factory=list)
+    #: The modes of the requests with these forms.
+    modes: list[str] = field(default_factory=list)
 
     def add(self, name: str, text: str) -> str:
         """Serve the page file ``text``; return the path that its two forms have in common."""
@@ -134,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, "application/json", json.dumps(self._choice()).encode())
         elif path.startswith("/_cmw/placeholder/"):
             self._send(200, "text/html", b"<!doctype html><p>placeholder")
+        elif path == "/_cmw/release.js" and self.site.halved:
+            self.site.closing.wait(_PATIENCE)
         elif path in ("/_cmw/runtime.js", "/_cmw/release.js"):
             self._send(200, "text/javascript", _served(path.rpartition("/")[2]))
         elif path.startswith("/_cmw/"):
@@ -161,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         self.site.forms.append(form)
         self.site.asked.append(f"POST {self.path}")
+        self.site.modes.append(self.headers["Sec-Fetch-Mode"])
+        self.site.answered.set()
         if self.site.choice_status != 200:
             self._send(self.site.choice_status, "text/html", b"<!doctype html><title>try again</title>")
             return
