@@ -32,18 +32,19 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNREAD = frozenset({407, 408, 412, 416, 421, 425, 426})
 _NO = frozenset({"", "0", "false", "no"})
 
-#: Includes of Apache and nginx, https://httpd.apache.org/docs/current/mod/mod_include.html, and ESI 1.0.
+#: Includes of Apache and nginx, https://httpd.apache.org/docs/current/mod/mod_include.html, and ESI 1.0. None contains
+#: another tag, so it begins at the last "<".
 _INCLUDE = re.compile(
-    rb"<!--#\s*include\s[^>]{0,500}?(?:virtual|file)\s*=\s*[\"']?([^\"'\s>]{1,500})[\"'\s>]"
-    rb"|<(?-i:esi:include)\s[^>]{0,500}?src\s*=\s*[\"']([^\"']{1,500})[\"']",
+    rb"<!--#\s*include\s[^<>]{0,500}?(?:virtual|file)\s*=\s*[\"']?([^\"'\s<>]{1,500})[\"'\s>]"
+    rb"|<(?-i:esi:include)\s[^<>]{0,500}?src\s*=\s*[\"']([^\"'<>]{1,500})[\"']",
     re.IGNORECASE,
 )
 #: How these directives start, and the most bytes of one that are kept if a chunk ends inside it.
 _BEGINNINGS = (b"<!--#", b"<esi:")
 _LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 _TAIL = 1100
-#: White space, after a byte order mark of UTF-8.
-_SPACE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\n\r\f\v]*+")
+_SPACE = re.compile(rb"[ \t\n\r\f\v]*+")
+#: The byte order mark of UTF-8, which is none within a page.
 _MARK = b"\xef\xbb\xbf"
 _OPENS = b"<!--"
 #: Comments that a server replaces by something: Apache and nginx by what the directive writes, ESI by what is inside.
@@ -106,7 +107,7 @@ class Includes:
             if path:
                 yield path
         # Keep only what may still become a directive.
-        begun = max(data.rfind(begin, end) for begin in (*_BEGINNINGS, b"<"))
+        begun = data.rfind(b"<", end)
         self._tail = data[begun:] if begun >= 0 and len(data) - begun < _TAIL and b">" not in data[begun:] else b""
 
 
@@ -117,10 +118,17 @@ class Beginning:
         #: Bytes that may be part of the beginning.
         self._kept = b""
         self._in_comment = False
+        self._past_mark = False
 
     def read(self, chunk: bytes) -> bytes:
         """Return the bytes at hand from where the body begins; empty if nothing but white space and comments came."""
         data, at = self._kept + chunk, 0
+        if not self._past_mark:
+            if len(data) < len(_MARK) and _MARK.startswith(data):
+                self._kept = data
+                return b""
+            self._past_mark = True
+            at = len(_MARK) if data.startswith(_MARK) else 0
         while True:
             if self._in_comment:
                 end = _COMMENT_END.search(data, at)
@@ -130,7 +138,7 @@ class Beginning:
                 self._in_comment, at = False, end.end()
             at = _SPACE.match(data, at).end()  # type: ignore[union-attr]
             rest = data[at : at + _LONGEST_REPLACED]
-            if not rest.startswith(_OPENS) and not _OPENS.startswith(rest) and not _MARK.startswith(data):
+            if not rest.startswith(_OPENS) and not _OPENS.startswith(rest):
                 return data[at:]
             if _REPLACED.match(rest):
                 return data[at:]

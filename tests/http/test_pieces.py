@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ PARTS_OF_INCLUDES = [
 @given(
     st.lists(st.sampled_from(PARTS_OF_INCLUDES), max_size=10).map(b"".join), st.lists(st.integers(0, 200), max_size=6)
 )
+@example(page=b"<esi:include virtual=/e <ESI:include src='/d'>", cuts=[25])
 def test_how_a_page_is_cut_changes_nothing(page: bytes, cuts: list[int]) -> None:
     """The same parts are named, wherever a page is cut, and whatever comes near to an include."""
     reader = Includes("/")
@@ -160,6 +162,7 @@ PARTS_OF_BEGINNINGS = [
 @given(
     st.lists(st.sampled_from(PARTS_OF_BEGINNINGS), max_size=10).map(b"".join), st.lists(st.integers(0, 99), max_size=6)
 )
+@example(body=b"<!-->\xef\xbb\xbf", cuts=[6])
 def test_a_body_begins_at_the_same_place_however_it_is_cut(body: bytes, cuts: list[int]) -> None:
     """Little is kept meanwhile."""
     reader = Beginning()
