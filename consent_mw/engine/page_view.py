@@ -339,16 +339,39 @@ class PageView(View):
         """Whether cookies of held services are removed from the request before the application sees it."""
         return self._base.hide_cookies
 
+    def hides_cookie(self, name: str) -> bool:
+        """Return whether a cookie of the request belongs to a held service."""
+        return self._holds(name, lambda: self.decision.granted)
+
     def holds_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to a held service."""
-        held = self._holds(name, lambda: self.decision.granted)
+        """
+        Return whether a cookie of the response belongs to a held service.
+
+        A tracker that is not declared is held, too. The site learns it, or logs how to declare it.
+        """
+        held = self.held_by_cookie(name)
         if held:
             self._held_cookies.append(name)
-        return held
+            self._parts.growing.saw(frozenset(held))
+        return bool(held)
+
+    def held_by_cookie(self, name: str) -> list[str]:
+        """Return the ids of the held services to which a cookie of the response belongs."""
+        if self._holds(name, lambda: self.decision.granted):
+            return sorted(self.site.services_of(name))
+        tracker = self._undeclared_tracker(name)
+        return [tracker] if tracker else []
 
     def could_hold_cookie(self, name: str) -> bool:
         """Return whether a cookie belongs to a service that needs consent."""
-        return self._holds(name, lambda: self.site.necessary)
+        return self._holds(name, lambda: self.site.necessary) or bool(self._undeclared_tracker(name))
+
+    def _undeclared_tracker(self, name: str) -> str:
+        """Return the id of the tracker that is known by a cookie's name; empty if there is none or it is declared."""
+        if is_own(name) or self.site.services_of(name):
+            return ""
+        tracker = self._parts.prepared.tracker_of(name)
+        return "" if tracker in self.site.site.by_id else tracker
 
     def _holds(self, name: str, granted: Callable[[], Set[str]]) -> bool:
         ids = self.site.services_of(name)

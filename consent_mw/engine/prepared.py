@@ -44,6 +44,8 @@ from consent_mw.html.urls import Url
 from consent_mw.html.value_judge import ANY_LINK
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.paths import Paths
+from consent_mw.http.tracker_cookies import names_of
+from consent_mw.http.tracker_cookies import tells_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -73,6 +75,8 @@ j.src='https://www.googletagmanager.com/gtm.js?id='+i;f.parentNode.insertBefore(
 </body></html>
 """
 
+#: How many cookie names have their trackers cached; an application may make up names.
+_KEPT_COOKIES = 256
 #: How many compiled hold policies are cached, by grants and path of the mount.
 _KEPT_POLICIES = 64
 
@@ -117,6 +121,7 @@ class Prepared:
         self._budget = Budget()
         self._lessons: BoundedCache[str, bytes] = BoundedCache(_KEPT_POLICIES, 1_048_576)
         self._included: BoundedCache[str, str] = BoundedCache(_KEPT_PARTS, 131_072)
+        self._trackers: BoundedCache[str, str] = BoundedCache(_KEPT_COOKIES, 65_536)
         self._warned = False
         self._told: set[str] = set()
 
@@ -202,6 +207,16 @@ class Prepared:
     def services_of(self, cookie: str) -> frozenset[str]:
         """Return the ids of all known services that a cookie may belong to."""
         return frozenset(self._matcher.cookie(cookie))
+
+    def tracker_of(self, cookie: str) -> str:
+        """Return the id of the known tracker to which a cookie belongs by its name; empty if there is none."""
+        found = self._trackers.get(cookie)
+        if found is None:
+            ids = {id_ for name in names_of(cookie) for id_ in self._matcher.cookie(name)}
+            services = [self._known[id_] for id_ in sorted(ids) if id_ in self._known]
+            found = next((known.id for known in services if known.tracker and tells_of(cookie, known)), "")
+            self._trackers.put(cookie, found)
+        return found
 
     def tell_of_strangers(self, ids: frozenset[str]) -> None:
         """Log, once for each, which third parties are held as suspects, why, and the remedy."""

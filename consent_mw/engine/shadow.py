@@ -89,10 +89,7 @@ class Shadow:
             return None
 
         def observe() -> Observer:
-            return Observer(head, ObservingView(view.decision, view.hold_policy, view.codings, services_of))
-
-        def services_of(name: str) -> list[str]:
-            return sorted(view.site.services_of(name)) if view.holds_cookie(name) else []
+            return Observer(head, ObservingView(view.decision, view.hold_policy, view.codings, view.held_by_cookie))
 
         return ShadowExchange(head, view, observe, lambda seen: self._saw(view.path, seen))
 

@@ -142,7 +142,7 @@ class Exchange:
             if not offered or [offered] != codings:
                 changes["accept-encoding"] = offered or None
         if self.view.hides_cookies and (cookies := "; ".join(self.head.all("cookie"))):
-            shown = without(cookies, self.view.holds_cookie)
+            shown = without(cookies, self.view.hides_cookie)
             if shown != cookies:
                 changes["cookie"] = shown or None
         return changes

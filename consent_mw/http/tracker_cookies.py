@@ -1,5 +1,5 @@
 """
-Third-party services' cookies: which of them belong to a service, and how to expire them.
+Third-party services' cookies: which names only a vendor would choose, and how to expire such a cookie.
 
 A request has the names of cookies but not their domains and paths. So a cookie is expired for every domain and path
 for which it may have been set.
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from consent_mw.core.globs import Globs
+from consent_mw.core.globs import fits
 from consent_mw.core.model import Service
 from consent_mw.http.hosts import domains_of
 from consent_mw.http.hosts import host_of
@@ -25,6 +26,12 @@ _MOST_PATHS = 7
 _LONGEST_PATH = 200
 _PREFIX = re.compile(r"__(?:Host-Http|Host|Secure|Http)-(?=.)", re.IGNORECASE)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+#: How many characters a vendor's name has at least: in lower case, with capitals, and after an underscore at its start.
+_LEAST_LOWER, _LEAST_CAPITAL, _LEAST_AFTER_UNDERSCORE = 6, 4, 2
+#: What a site's own cookies have in their names: losing one of these would break the site.
+_OWN_WORDS = re.compile(
+    r"user|token|sess|login|auth|csrf|cart|lang|locale|unique|first|visitor$|client$", re.IGNORECASE
+)
 #: Our own cookies; no service's pattern applies to them.
 _OWN = re.compile(r"(?:__(?:Host|Secure)-)?(?:port[0-9]{1,5}-)?cmw(?:-[a-z]+)*", re.ASCII)
 
@@ -38,6 +45,24 @@ def names_of(name: str) -> tuple[str, ...]:
 def is_own(name: str) -> bool:
     """Return whether a cookie is one of ours, which is never expired for a service."""
     return _OWN.fullmatch(name) is not None
+
+
+def is_telling(glob: str) -> bool:
+    """
+    Return whether a name of the catalogue tells of the vendor, so that no site would call a cookie of its own so.
+
+    Short names and names made of common words do not: a shop may call its own cookie ``mbox`` or ``viewer_token``.
+    """
+    literal = glob.replace("*", "")
+    if literal.startswith("_"):
+        return len(literal.strip("_-")) >= _LEAST_AFTER_UNDERSCORE
+    least = _LEAST_LOWER if literal.islower() else _LEAST_CAPITAL
+    return len(literal) >= least and not _OWN_WORDS.search(literal)
+
+
+def tells_of(name: str, service: Service) -> bool:
+    """Return whether a cookie's name tells that it is a cookie of ``service``."""
+    return any(is_telling(glob) and any(fits(glob, known) for known in names_of(name)) for glob in service.cookies)
 
 
 def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: str = "/") -> list[str]:

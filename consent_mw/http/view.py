@@ -157,8 +157,12 @@ class View(Protocol):
         """Record that the page includes the response at ``path``."""
         return None
 
+    def hides_cookie(self, name: str) -> bool:
+        """Return whether a cookie of the request belongs to a held service."""
+        return False
+
     def holds_cookie(self, name: str) -> bool:
-        """Return whether a cookie belongs to a held service."""
+        """Return whether a cookie of the response belongs to a held service."""
         return False
 
     def could_hold_cookie(self, name: str) -> bool:

@@ -12,6 +12,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,11 +67,11 @@ def head(*headers: tuple[str, str], scheme: str = "https", host: str = "www.shop
 
 
 def visit(
-    engine: Engine, page: bytes, *headers: tuple[str, str], scheme: str = "https"
+    engine: Engine, page: bytes, *headers: tuple[str, str], scheme: str = "https", sets: Sequence[str] = ("own=1",)
 ) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return what a visitor gets of a page, and the headers."""
+    """Return what a visitor gets of a page whose response sets these cookies, and the headers."""
     exchange = engine.exchange(head(*headers, scheme=scheme))
-    exchange.start(200, "OK", [*HTML, ("Set-Cookie", "_ga=1; Path=/"), ("Set-Cookie", "own=1")])
+    exchange.start(200, "OK", [*HTML, *(("Set-Cookie", value) for value in sets)])
     body = exchange.feed(page) + exchange.finish()
     return body, exchange.headers
 
@@ -252,7 +253,8 @@ def test_an_undeclared_service_is_logged_with_the_lines_to_paste(make: Make, cap
 def test_with_everything_granted_the_page_is_the_app_s_own(make: Make) -> None:
     """Where nothing is held and nothing asked, only what opens the preferences again is added; nothing is altered."""
     engine = make(declared("google-analytics"))
-    out, headers = visit(engine, b"<p>" + ANALYTICS, ("cookie", choice(engine, "google-analytics")))
+    cookie = ("cookie", choice(engine, "google-analytics"))
+    out, headers = visit(engine, b"<p>" + ANALYTICS, cookie, sets=["_ga=1; Path=/"])
     assert out.endswith(b"<p>" + ANALYTICS)
     assert BANNER not in out
     assert ("Set-Cookie", "_ga=1; Path=/") in headers
@@ -297,7 +299,7 @@ def test_a_choice_made_under_the_signal_counts(make: Make) -> None:
 def test_tracker_cookies_are_dropped_and_expired_without_consent(make: Make) -> None:
     """What the app tries to set for a held service is dropped; what the browser shows is taken away everywhere."""
     engine = make(declared("google-analytics"))
-    _, headers = visit(engine, b"<p>", ("cookie", "_ga=1; own=2; _ga_ABC=3"))
+    _, headers = visit(engine, b"<p>", ("cookie", "_ga=1; own=2; _ga_ABC=3"), sets=["_ga=1; Path=/", "own=1"])
     cookies = [value for name, value in headers if name == "Set-Cookie"]
     assert cookies == [
         "own=1",
@@ -319,6 +321,43 @@ def test_no_form_of_set_cookie_brings_a_held_cookie_in(make: Make, kind: str) ->
     names = ["set-cookie", "SET-COOKIE", "Set-Cookie"]
     exchange.start(200, "OK", [("Content-Type", kind), *((names[n % 3], v) for n, v in enumerate(held + own + held))])
     assert [value for name, value in exchange.headers if name.lower() == "set-cookie"] == own
+
+
+def kept(engine: Engine, *sets: str, cookie: str = "") -> list[str]:
+    """Return the names of cookies that a response may set."""
+    _, headers = visit(engine, b"<p>", ("cookie", cookie), sets=[f"{name}=1" for name in sets])
+    return [value.partition("=")[0] for name, value in headers if name == "Set-Cookie" and "Max-Age=0" not in value]
+
+
+def test_a_site_learns_a_tracker_from_the_cookie_that_it_sets(make: Make) -> None:
+    """A server that sends events itself has no tag in its pages. Visitors are asked, and their grant counts."""
+    engine = make()
+    assert kept(engine, "_fbp", "own") == ["own"]
+    assert [service.id for service in engine.now().site.services] == ["meta-pixel"]
+    assert BANNER in visit(engine, b"<!doctype html><body><p>")[0]
+    assert kept(engine, "_fbp", "own", cookie=choice(engine, "meta-pixel")) == ["_fbp", "own"]
+
+
+def test_a_tracker_that_is_not_declared_sets_no_cookie(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is asked about it, so nobody grants it. The log says how to declare it."""
+    engine = make(declared("youtube"))
+    assert kept(engine, "_fbp", "__Secure-_ttp", "own", cookie=choice(engine, "youtube")) == ["own"]
+    assert 'use = "meta-pixel"' in caplog.text
+
+
+def test_names_that_a_site_may_give_its_own_cookies_stay(make: Make) -> None:
+    """The catalogue has short and common names, too. They count for declared services only."""
+    names = ["mbox", "srv_id", "viewer_token", "ssCartProducts", "sessionid", "csrftoken", "_session_id"]
+    engine = make(declared("youtube"))
+    assert kept(engine, *names) == names
+    assert [service.id for service in make().now().site.services] == []
+
+
+def test_a_visitor_teaches_a_site_nothing(make: Make) -> None:
+    """Anybody can send a cookie of any name."""
+    engine = make(hide_cookies=True)
+    visit(engine, b"<p>", ("cookie", "_fbp=1; _hjid=2"))
+    assert engine.now().site.services == ()
 
 
 def test_a_cookie_that_a_running_service_shares_stays(make: Make) -> None:
