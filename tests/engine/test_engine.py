@@ -10,79 +10,28 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from consent_mw import config
-from consent_mw.core.choice import Action
 from consent_mw.core.choice import Reason
-from consent_mw.core.choice import Record
-from consent_mw.core.model import Site
 from consent_mw.core.model import VendorSignals
 from consent_mw.engine import Engine
 from consent_mw.http.request import RequestHead
-from consent_mw.records import Records
 from consent_mw.records import open_records
-
-KEYS = ("k" * 40,)
-HTML = [("Content-Type", "text/html; charset=utf-8")]
-ANALYTICS = b'<script src="https://www.google-analytics.com/analytics.js"></script>'
-PIXEL = b"<script>fbq('init', '1')</script>"
-BANNER = b"data-cmw-banner"
-DAY = 20_000
-
-Make = Callable[..., Engine]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Make engines on one records file."""
-    opened: list[Records] = []
-
-    def made(site: Site | None = None, *, day: int = DAY, **settings: object) -> Engine:
-        address = f"sqlite:///{tmp_path}/consent.db"
-        loaded = site or config.load({"site": {"records": address, **settings}})
-        records = open_records(address)
-        opened.append(records)
-        return Engine(loaded, records, KEYS, clock=lambda: day * 86_400.0, receipt=lambda: "r" * 22)
-
-    yield made
-    for records in opened:
-        records.close()
-
-
-def declared(*services: str) -> Site:
-    """Return a site that declares these services of the catalogue."""
-    return config.load({"services": [{"use": service} for service in services]})
-
-
-def head(*headers: tuple[str, str], scheme: str = "https", host: str = "www.shop.example") -> RequestHead:
-    """Return a visitor's request for a page."""
-    return RequestHead("GET", scheme, host, "/a", "b=c", (("sec-fetch-dest", "document"), *headers))
-
-
-def visit(
-    engine: Engine, page: bytes, *headers: tuple[str, str], scheme: str = "https", sets: Sequence[str] = ("own=1",)
-) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return what a visitor gets of a page whose response sets these cookies, and the headers."""
-    exchange = engine.exchange(head(*headers, scheme=scheme))
-    exchange.start(200, "OK", [*HTML, *(("Set-Cookie", value) for value in sets)])
-    body = exchange.feed(page) + exchange.finish()
-    return body, exchange.headers
-
-
-def choice(engine: Engine, *services: str, day: int = DAY, purposes: tuple[str, ...] = (), gpc: bool = False) -> str:
-    """Return the Cookie header of a visitor who granted these services on this site."""
-    now = engine.now()
-    action = Action.PARTIAL if services or purposes else Action.REJECT
-    receipt = "r" * 22 if services or purposes else ""
-    record = Record(action, day, now.site.revision, frozenset(purposes), frozenset(services), receipt, gpc)
-    return now.cookies.set_cookie(record, head()).partition(";")[0]
+from tests.engine.visits import ANALYTICS
+from tests.engine.visits import BANNER
+from tests.engine.visits import DAY
+from tests.engine.visits import HTML
+from tests.engine.visits import KEYS
+from tests.engine.visits import PIXEL
+from tests.engine.visits import Make
+from tests.engine.visits import choice
+from tests.engine.visits import declared
+from tests.engine.visits import head
+from tests.engine.visits import visit
 
 
 def test_a_site_that_holds_nothing_shows_no_banner(make: Make) -> None:
@@ -294,78 +243,6 @@ def test_a_choice_made_under_the_signal_counts(make: Make) -> None:
     engine = make(declared("meta-pixel"))
     cookie = choice(engine, "meta-pixel", gpc=True)
     assert PIXEL in visit(engine, b"<p>" + PIXEL, ("cookie", cookie), ("sec-gpc", "1"))[0]
-
-
-def test_tracker_cookies_are_dropped_and_expired_without_consent(make: Make) -> None:
-    """What the app tries to set for a held service is dropped; what the browser shows is taken away everywhere."""
-    engine = make(declared("google-analytics"))
-    _, headers = visit(engine, b"<p>", ("cookie", "_ga=1; own=2; _ga_ABC=3"), sets=["_ga=1; Path=/", "own=1"])
-    cookies = [value for name, value in headers if name == "Set-Cookie"]
-    assert cookies == [
-        "own=1",
-        *(
-            f"{name}=; Path={path}; Max-Age=0{domain}"
-            for path in ("/", "/a")
-            for name in ("_ga", "_ga_ABC")
-            for domain in ("", "; Domain=shop.example", "; Domain=www.shop.example")
-        ),
-    ]
-
-
-@pytest.mark.parametrize("kind", ["text/html", "application/json"])
-def test_no_form_of_set_cookie_brings_a_held_cookie_in(make: Make, kind: str) -> None:
-    """Attributes, the header's case, repeats, prefixes and a missing name change nothing, on pages and elsewhere."""
-    exchange = make(declared("google-analytics")).exchange(head())
-    held = ["_ga=1; Secure", "__Host-_ga=1; Path=/; Secure", "__Secure-_gid=2", "=_ga=3", "_ga_ABC=4;HttpOnly"]
-    own = ["own=1", "ga=2", "x_ga=3", "session=_ga=1; Path=/"]
-    names = ["set-cookie", "SET-COOKIE", "Set-Cookie"]
-    exchange.start(200, "OK", [("Content-Type", kind), *((names[n % 3], v) for n, v in enumerate(held + own + held))])
-    assert [value for name, value in exchange.headers if name.lower() == "set-cookie"] == own
-
-
-def kept(engine: Engine, *sets: str, cookie: str = "") -> list[str]:
-    """Return the names of cookies that a response may set."""
-    _, headers = visit(engine, b"<p>", ("cookie", cookie), sets=[f"{name}=1" for name in sets])
-    return [value.partition("=")[0] for name, value in headers if name == "Set-Cookie" and "Max-Age=0" not in value]
-
-
-def test_a_site_learns_a_tracker_from_the_cookie_that_it_sets(make: Make) -> None:
-    """A server that sends events itself has no tag in its pages. Visitors are asked, and their grant counts."""
-    engine = make()
-    assert kept(engine, "_fbp", "own") == ["own"]
-    assert [service.id for service in engine.now().site.services] == ["meta-pixel"]
-    assert BANNER in visit(engine, b"<!doctype html><body><p>")[0]
-    assert kept(engine, "_fbp", "own", cookie=choice(engine, "meta-pixel")) == ["_fbp", "own"]
-
-
-def test_a_tracker_that_is_not_declared_sets_no_cookie(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody is asked about it, so nobody grants it. The log says how to declare it."""
-    engine = make(declared("youtube"))
-    assert kept(engine, "_fbp", "__Secure-_ttp", "own", cookie=choice(engine, "youtube")) == ["own"]
-    assert 'use = "meta-pixel"' in caplog.text
-
-
-def test_names_that_a_site_may_give_its_own_cookies_stay(make: Make) -> None:
-    """The catalogue has short and common names, too. They count for declared services only."""
-    names = ["mbox", "srv_id", "viewer_token", "ssCartProducts", "sessionid", "csrftoken", "_session_id"]
-    engine = make(declared("youtube"))
-    assert kept(engine, *names) == names
-    assert [service.id for service in make().now().site.services] == []
-
-
-def test_a_visitor_teaches_a_site_nothing(make: Make) -> None:
-    """Anybody can send a cookie of any name."""
-    engine = make(hide_cookies=True)
-    visit(engine, b"<p>", ("cookie", "_fbp=1; _hjid=2"))
-    assert engine.now().site.services == ()
-
-
-def test_a_cookie_that_a_running_service_shares_stays(make: Make) -> None:
-    """Where two services set a cookie of one name, it goes when neither of them may run."""
-    engine = make(declared("wistia", "mux"))
-    arriving = ("cookie", f"muxData=1; {choice(engine, 'mux')}")
-    assert "muxData" not in str(visit(engine, b"<p>", arriving)[1])
-    assert "muxData=;" in str(visit(engine, b"<p>", ("cookie", "muxData=1"))[1])
 
 
 def test_no_cookie_is_set_on_a_page_view(make: Make) -> None:
