@@ -595,7 +595,7 @@ def test_a_refusal_is_not_lost_if_the_visitor_leaves_at_once(page: Page, site: S
     page.goto(f"{site.address}/_cmw/")
     assert site.answered.wait(60)
     held(page, add(site, "<p>p</p>"))
-    assert page.get_attribute("html", "data-cmw-state") == "reject"
+    expect(page.locator("html")).to_have_attribute("data-cmw-state", "reject")
     assert (["no-cors"], [["reject-all"]]) == (site.modes, [form["action"] for form in site.forms])
 
 
