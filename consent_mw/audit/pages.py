@@ -51,7 +51,6 @@ __all__ = ["AuditedPage", "PageMarks", "Reader", "SeenLoad", "host_in", "way_on"
 _MARK, _READ_MARK = b"data-cmw-", b"cmw-read-"
 #: Headers about the transfer of a body that is opened already.
 _UNREAD = frozenset({"content-encoding", "content-length"})
-_DELETED = re.compile(r";\s*(?:max-age\s*=\s*(?:0+|-\d+)\s*(?:;|$)|expires\s*=[^;]{0,40}[ -]19\d\d\b)", re.IGNORECASE)
 _ANY_MARK = re.compile(_MARK, re.IGNORECASE)
 _NO_PAGE = Url("https", "", "/")
 _LOADING = frozenset({"script", "img", "iframe", "link", "object", "embed", "source", "video", "audio"})
@@ -160,11 +159,6 @@ def host_in(markup: str) -> str:
     return found[1].lower() if found else ""
 
 
-def _deletes(name: str, value: str) -> bool:
-    """Return whether a header deletes a cookie, which keeps nothing: by an age of zero, or by a date long ago."""
-    return name.lower() == "set-cookie" and _DELETED.search(value) is not None
-
-
 class Reader:
     """
     Reads the responses of one site.
@@ -205,7 +199,7 @@ class Reader:
             body = self._opened(answer)
         except (RefusedMarkup, ValueError) as error:
             return AuditedPage(path, answer.status, problem=f"its content coding cannot be opened: {error}")
-        headers = [(k, v) for k, v in answer.headers if k.lower() not in _UNREAD and not _deletes(k, v)]
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in _UNREAD]
         unmarked = _ANY_MARK.sub(_READ_MARK, body)
         parts = urlsplit(origin + path)
         head = RequestHead("GET", parts.scheme, parts.netloc, parts.path, parts.query, (("accept", "text/html"),))

@@ -6,6 +6,7 @@ Every module that reads or writes a cookie goes through here, so that all of the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -23,6 +24,14 @@ DAY_SECONDS = 86_400
 
 #: The white space that a cookie parser strips (RFC 6265bis section 5.6).
 _SPACE = " \t"
+_AGE = re.compile(r"[ \t]*max-age[ \t]*=", re.IGNORECASE)
+_NO_AGE = re.compile(r"[ \t]*max-age[ \t]*=[ \t]*(?:0+|-[0-9]+)[ \t]*", re.IGNORECASE)
+_DATE = re.compile(r"[ \t]*expires[ \t]*=", re.IGNORECASE)
+#: Servers write a date in 1970 to delete a cookie.
+_OLD_DATE = re.compile(
+    r"[ \t]*expires[ \t]*=[ \t]*[a-z]{3,9},? [0-9]{1,2}[ -][a-z]{3}[ -]19[0-9]{2} [0-9:]{8}(?: GMT)?[ \t]*",
+    re.IGNORECASE,
+)
 
 
 def prefix_for(head: RequestHead, *, insecure: bool) -> str | None:
@@ -91,6 +100,21 @@ def name_of_pair(pair: str) -> str:
     if text.startswith("="):
         text = text.lstrip("=" + _SPACE)
     return text.partition("=")[0].strip(_SPACE)
+
+
+def deletes(set_cookie: str) -> bool:
+    """
+    Return whether a Set-Cookie value certainly deletes the cookie: by an age of zero, or by a date in the last century.
+
+    An age counts more than a date (RFC 6265bis section 5.7). Browsers differ in what they make of unusual values, so
+    these are not taken for deletions.
+    """
+    attributes = set_cookie.split(";")[1:]
+    ages = [part for part in attributes if _AGE.match(part)]
+    if ages:
+        return all(map(_NO_AGE.fullmatch, ages))
+    dates = [part for part in attributes if _DATE.match(part)]
+    return bool(dates) and all(map(_OLD_DATE.fullmatch, dates))
 
 
 def without(header: str, dropped: Callable[[str], bool]) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from consent_mw.html.csp import without_reports
 from consent_mw.html.elements import FETCHING_LINKS
+from consent_mw.http.cookies import deletes
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.headers import Headers
 
@@ -71,7 +72,7 @@ def without_held(
     kept_refreshes = frozenset(() if joined_is_held else refreshes)
     for name, value in headers:
         lower = name.lower()
-        if lower == "set-cookie" and holds_cookie(name_of_pair(value)):
+        if lower == "set-cookie" and not deletes(value) and holds_cookie(name_of_pair(value)):
             continue
         if lower == "refresh" and value not in kept_refreshes:
             continue

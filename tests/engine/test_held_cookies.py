@@ -62,6 +62,15 @@ def test_a_tracker_that_is_not_declared_sets_no_cookie(make: Make, caplog: pytes
     assert 'use = "meta-pixel"' in caplog.text
 
 
+def test_an_application_may_delete_a_tracker_s_cookie(make: Make) -> None:
+    """It does what a refusal asks for, whether the tracker is declared or not, and teaches nothing."""
+    gone = ["_fbp=; Max-Age=0", "_ga=x; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]
+    for engine in (make(), make(declared("google-analytics"))):
+        _, headers = visit(engine, b"<p>", sets=gone)
+        assert [value for name, value in headers if name == "Set-Cookie"] == gone
+    assert make().now().site.services == ()
+
+
 def test_names_that_a_site_may_give_its_own_cookies_stay(make: Make) -> None:
     """The catalogue has short and common names, too. They count for declared services only."""
     names = ["mbox", "srv_id", "viewer_token", "ssCartProducts", "sessionid", "csrftoken", "_session_id"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from consent_mw.http.cookies import cookies_of
 from consent_mw.http.cookies import delete_cookie
+from consent_mw.http.cookies import deletes
 from consent_mw.http.cookies import names_in
 from consent_mw.http.cookies import parse_cookies
 from consent_mw.http.cookies import prefix_for
@@ -96,3 +97,36 @@ def test_a_cookie_is_written_with_its_attributes() -> None:
 def test_the_port_of_a_host(authority: str, port: str) -> None:
     """A port is up to five digits behind the last colon outside brackets."""
     assert port_of(authority) == port
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "Max-Age=0",
+        "path=/; MAX-AGE = -1; Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+        "expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        "Expires=Thu, 01-Jan-1970 00:00:01 GMT; Domain=a.example",
+    ],
+)
+def test_a_value_that_deletes_a_cookie(attributes: str) -> None:
+    """Servers delete a cookie by an age of zero or a date in 1970."""
+    assert deletes(f"a=; {attributes}")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "",
+        "Max-Age=00001",
+        "Max-Age=0; Max-Age=9",
+        "Max-Age=0; Max-Age=9x",
+        "Max-Age=; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        "Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+        "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+        "Expires=1970 2099",
+        "x-Max-Age=0",
+    ],
+)
+def test_a_value_that_may_set_a_cookie(attributes: str) -> None:
+    """Whatever a browser may take for a date or an age to come is no deletion; nor is the cookie's own value."""
+    assert not deletes(f"a=Max-Age=0; {attributes}")
