@@ -367,7 +367,7 @@ class PageView(View):
         return self._holds(name, lambda: self.site.necessary) or bool(self._undeclared_tracker(name))
 
     def _undeclared_tracker(self, name: str) -> str:
-        """Return the id of the tracker that is known by a cookie's name; empty if there is none or it is declared."""
+        """Return the id of the tracker that a cookie surely belongs to; empty if there is none or it is declared."""
         if is_own(name) or self.site.services_of(name):
             return ""
         tracker = self._parts.prepared.tracker_of(name)

@@ -44,8 +44,8 @@ from consent_mw.html.urls import Url
 from consent_mw.html.value_judge import ANY_LINK
 from consent_mw.http.page_plans import PagePlans
 from consent_mw.http.paths import Paths
+from consent_mw.http.tracker_cookies import is_surely_of
 from consent_mw.http.tracker_cookies import names_of
-from consent_mw.http.tracker_cookies import tells_of
 from consent_mw.notice.assets import Assets
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
@@ -206,15 +206,14 @@ class Prepared:
 
     def services_of(self, cookie: str) -> frozenset[str]:
         """Return the ids of all known services that a cookie may belong to."""
-        return frozenset(self._matcher.cookie(cookie))
+        return frozenset(id_ for name in names_of(cookie) for id_ in self._matcher.cookie(name))
 
     def tracker_of(self, cookie: str) -> str:
-        """Return the id of the known tracker to which a cookie belongs by its name; empty if there is none."""
+        """Return the id of the known tracker to which a cookie surely belongs; empty if there is none."""
         found = self._trackers.get(cookie)
         if found is None:
-            ids = {id_ for name in names_of(cookie) for id_ in self._matcher.cookie(name)}
-            services = [self._known[id_] for id_ in sorted(ids) if id_ in self._known]
-            found = next((known.id for known in services if known.tracker and tells_of(cookie, known)), "")
+            services = [self._known[id_] for id_ in sorted(self.services_of(cookie)) if id_ in self._known]
+            found = next((known.id for known in services if known.tracker and is_surely_of(cookie, known)), "")
             self._trackers.put(cookie, found)
         return found
 

@@ -1,5 +1,5 @@
 """
-Third-party services' cookies: which names only a vendor would choose, and how to expire such a cookie.
+Cookies of third-party services: which names only a vendor would choose, and how to expire the cookies.
 
 A request has the names of cookies but not their domains and paths. So a cookie is expired for every domain and path
 for which it may have been set.
@@ -26,9 +26,9 @@ _MOST_PATHS = 7
 _LONGEST_PATH = 200
 _PREFIX = re.compile(r"__(?:Host-Http|Host|Secure|Http)-(?=.)", re.IGNORECASE)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-#: How many characters a vendor's name has at least: in lower case, with capitals, and after an underscore at its start.
+#: The fewest characters of a distinctive name: in lower case, with capitals, and after a leading underscore.
 _LEAST_LOWER, _LEAST_CAPITAL, _LEAST_AFTER_UNDERSCORE = 6, 4, 2
-#: What a site's own cookies have in their names: losing one of these would break the site.
+#: Words in the names of cookies that a site may need itself: dropping one of those would break it.
 _OWN_WORDS = re.compile(
     r"user|token|sess|login|auth|csrf|cart|lang|locale|unique|first|visitor$|client$", re.IGNORECASE
 )
@@ -47,11 +47,11 @@ def is_own(name: str) -> bool:
     return _OWN.fullmatch(name) is not None
 
 
-def is_telling(glob: str) -> bool:
+def is_distinctive(glob: str) -> bool:
     """
-    Return whether a name of the catalogue tells of the vendor, so that no site would call a cookie of its own so.
+    Return whether a cookie name in the catalogue is so typical of its vendor that no site would use it for its own.
 
-    Short names and names made of common words do not: a shop may call its own cookie ``mbox`` or ``viewer_token``.
+    Short names and common words are not: a shop may have a cookie ``mbox`` or ``viewer_token`` of its own.
     """
     literal = glob.replace("*", "")
     if literal.startswith("_"):
@@ -60,9 +60,9 @@ def is_telling(glob: str) -> bool:
     return len(literal) >= least and not _OWN_WORDS.search(literal)
 
 
-def tells_of(name: str, service: Service) -> bool:
-    """Return whether a cookie's name tells that it is a cookie of ``service``."""
-    return any(is_telling(glob) and any(fits(glob, known) for known in names_of(name)) for glob in service.cookies)
+def is_surely_of(name: str, service: Service) -> bool:
+    """Return whether a cookie belongs to ``service`` by a distinctive name."""
+    return any(is_distinctive(glob) and any(fits(glob, known) for known in names_of(name)) for glob in service.cookies)
 
 
 def expire(seen: Iterable[str], services: Iterable[Service], host: str, path: str = "/") -> list[str]:

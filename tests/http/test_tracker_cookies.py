@@ -12,7 +12,7 @@ from consent_mw.core.model import Service
 from consent_mw.http.cookies import name_of_pair
 from consent_mw.http.cookies import without
 from consent_mw.http.tracker_cookies import expire
-from consent_mw.http.tracker_cookies import is_telling
+from consent_mw.http.tracker_cookies import is_distinctive
 
 
 def service(name: str, *cookies: str) -> Service:
@@ -24,15 +24,15 @@ GA = service("ga", "_ga", "_ga_*", "_gat*x")
 
 
 @pytest.mark.parametrize(
-    ("glob", "telling"),
+    ("glob", "expected"),
     [
         *((glob, True) for glob in ("_ga", "_hj*", "__utma", "_uetvid", "FPID", "AMCV_*", "hubspotutk")),
         *((glob, False) for glob in ("*", "a*", "_a", "_*", "mbox", "srv_*", "RT", "viewer_token", "kl_csrftoken")),
     ],
 )
-def test_a_vendor_s_name_is_told_from_a_site_s_own(glob: str, telling: bool) -> None:
+def test_a_vendor_s_name_is_told_from_a_site_s_own(glob: str, expected: bool) -> None:
     """A short name, or one of common words, may be a site's own."""
-    assert is_telling(glob) is telling
+    assert is_distinctive(glob) is expected
 
 
 def test_a_cookie_is_expired_for_the_host_and_every_domain_above_it() -> None:
