@@ -74,23 +74,23 @@ GADGETS = {
 }
 GRANTS = {
     "a form": '<form method="post" action="/_cmw/choice"><input type="hidden" name="action" value="accept-all">'
-    '<button id="press">Like</button></form>',
-    "a form by another way": '<form method="post" action="/./x/..//_cmw/choice"><button id="press" name="action" '
+    '<button data-press="">Like</button></form>',
+    "a form by another way": '<form method="post" action="/./x/..//_cmw/choice"><button data-press="" name="action" '
     'value="accept-all">Like</button></form>',
-    "a form whose address is escaped": '<form method="post" action="/%5Fcmw/choice"><button id="press" name="action" '
-    'value="accept-all">Like</button></form>',
-    "a form whose dots are hidden": '<form method="post" action="/x/..%2f_cmw/choice"><button id="press" name="action" '
-    'value="accept-all">Like</button></form>',
+    "a form whose address is escaped": '<form method="post" action="/%5Fcmw/choice"><button data-press="" '
+    'name="action" value="accept-all">Like</button></form>',
+    "a form whose dots are hidden": '<form method="post" action="/x/..%2f_cmw/choice"><button data-press="" '
+    'name="action" value="accept-all">Like</button></form>',
     "a form to another name of the host": '<form method="post" action="http://elsewhere.example/_cmw/choice">'
-    '<button id="press" name="action" value="accept-all">Like</button></form>',
+    '<button data-press="" name="action" value="accept-all">Like</button></form>',
     "a form with fields that are named as what a form has": '<form method="post" action="/_cmw/choice">'
     '<input type="hidden" name="baseURI"><img name="baseURI" alt="">'
-    '<button id="press" name="action" value="accept-all">Like</button></form>',
-    "a form that says it is the banner": '<form data-cmw-banner="" method="post" action="/x"><button id="press" '
+    '<button data-press="" name="action" value="accept-all">Like</button></form>',
+    "a form that says it is the banner": '<form data-cmw-banner="" method="post" action="/x"><button data-press="" '
     'name="action" value="accept-all">Like</button></form>',
-    "a link that a library sends as a form": '<a id="press" data-method="post" href="/_cmw/choice" '
+    "a link that a library sends as a form": '<a data-press="" data-method="post" href="/_cmw/choice" '
     'data-action="accept-all">Like</a>',
-    "a button of another form": '<form method="post" action="/x"><button id="press" formaction="/_cmw/choice" '
+    "a button of another form": '<form method="post" action="/x"><button data-press="" formaction="/_cmw/choice" '
     'name="action" value="accept-all">Like</button></form>',
 }  # fmt: skip
 
@@ -116,20 +116,25 @@ def by_bleach(markup: str) -> str:
     return str(bleach.clean(markup, tags, lambda tag, name, value: name.startswith("data-") or name in kept))
 
 
-def in_page(moment: str) -> Callable[[str], str]:
-    """Return a function that inserts markup into a page, through DOMPurify with its defaults unless that is skipped."""
+def in_page(moment: str) -> Callable[..., str]:
+    """
+    Return a function that inserts markup into a page, through DOMPurify with its defaults unless that is skipped.
 
-    def put(markup: str) -> str:
+    It takes the markup, and the id of the element that shall contain it.
+    """
+
+    def put(markup: str, place_id: str = "c") -> str:
         text = json.dumps(markup).replace("<", "\\u003c")
-        work = f"document.getElementById('c').innerHTML = DOMPurify.sanitize({text});"
+        place = f"document.getElementById('{place_id}')"
+        work = f"{place}.innerHTML = DOMPurify.sanitize({text});"
         if moment == "uncleaned":
-            work = f"document.getElementById('c').innerHTML = {text};"
+            work = f"{place}.innerHTML = {text};"
         if moment == "in a shadow tree":
-            work = f"document.getElementById('c').attachShadow({{ mode: 'open' }}).innerHTML = {text};"
+            work = f"{place}.attachShadow({{ mode: 'open' }}).innerHTML = {text};"
         if moment == "later":
             work = f"addEventListener('load', () => {{ {work} }});"
         kind = ' type="module"' if moment == "module" else ""
-        place = '<div id="c" style="width:max-content"></div>'
+        place = f'<div id="{place_id}" style="width:max-content"></div>'
         return f'{place}<script src="/purify.js"></script><script{kind}>{work}</script>'
 
     return put
@@ -202,12 +207,14 @@ class Window:
     def open(self, path: str) -> None:
         """Go to a page of the site, and wait until the network is idle."""
         self._session.open(f"https://{self._host}{path}")
-        self._lane.settle()
 
     def click(self, selector: str) -> None:
         """Click an element, and wait until the network is idle."""
         self._session.click(selector)
-        self._lane.settle()
+
+    def shows(self, name: str) -> bool:
+        """Return whether the page has an element with this id."""
+        return f'id="{name}"' in self._session.html()
 
     def conceals(self, name: str) -> bool:
         """Return whether the element with this name is hidden, and with it all that is in it."""
@@ -223,9 +230,9 @@ class Window:
         assert found
         return found[1]
 
-    def sent(self) -> list[str]:
-        """Return the addresses under the mount to which forms of the page were sent."""
-        return [hit.path for hit in self._lane.hits() if hit.method == "POST" and "_cmw" in hit.path]
+    def sent(self, path: str = "_cmw") -> list[str]:
+        """Return the addresses to which forms of the page were sent, if they contain ``path``: those of the mount."""
+        return [hit.path for hit in self._lane.hits() if hit.method == "POST" and path in hit.path]
 
     def asked(self, wanted: Set[str] = frozenset()) -> set[str]:
         """Return the hosts of requests and connections, after waiting for the ``wanted`` ones."""
@@ -304,27 +311,39 @@ def test_nothing_comes_from_a_prototype(window: Window, tmp_path: Path) -> None:
     assert "tracker.example" in window.asked({"tracker.example"})
 
 
+def placed(moment: str) -> str:
+    """Return the forms of ``GRANTS``, each in an element with the id ``c`` and its number, as they get into a page."""
+    if moment == "from the server":
+        return "".join(f'<div id="c{number}">{form}</div>' for number, form in enumerate(GRANTS.values()))
+    return "".join(in_page(moment)(form, f"c{number}") for number, form in enumerate(GRANTS.values()))
+
+
 @pytest.mark.parametrize("moment", ["from the server", "inline", "later", "uncleaned", "in a shadow tree"])
 def test_no_form_of_a_page_grants(window: Window, moment: str, tmp_path: Path) -> None:
-    """Forms that a visitor without a choice presses grant nothing and reach no tracker, whatever their origin."""
+    """
+    Forms that a visitor without a choice presses grant nothing and reach no tracker, whatever their origin.
+
+    A form that goes elsewhere is sent, so the others were pressed as well.
+    """
     purify = npm_packages.text("dompurify/dist/purify.min.js")
-    put = (lambda markup: markup) if moment == "from the server" else in_page(moment)
     config = {"site": {"records": f"sqlite:///{tmp_path}/c.db"}, "services": SERVICES}
-    window.serve(ConsentMiddleware(site([put(form) for form in GRANTS.values()], purify), config), str(tmp_path))
-    pressed = "nothing"
+    page = f'{placed(moment)}<form id="own" method="post" action="/own"><button>Like</button></form>'
+    window.serve(ConsentMiddleware(site([page], purify), config), str(tmp_path))
+    window.open("/0")
     for number, name in enumerate(GRANTS):
-        window.open(f"/{number}")
-        assert window.asked().isdisjoint({"tracker.example", "ads.example"}), pressed
+        if not window.shows(f"c{number}"):  # the form before it went to another page
+            window.open("/0")
         if moment == "from the server" and "data-cmw-banner" in GRANTS[name]:
             assert window.conceals("form"), name  # what passes itself off as ours is made inert
             continue
         # The host of the shadow tree only contains the form.
-        window.click("#c" if moment == "in a shadow tree" else "#press")
+        window.click(f"#c{number}" if moment == "in a shadow tree" else f"#c{number} [data-press]")
         assert window.sent() == [], name
-        pressed = name
     window.open("/0")
-    assert window.asked().isdisjoint({"tracker.example", "ads.example"}), pressed
-    assert window.sent() == [], pressed
+    window.click("#own button")
+    assert window.sent("/own") == ["/own"]
+    assert window.asked().isdisjoint({"tracker.example", "ads.example"})
+    assert window.sent() == []
 
 
 def test_no_form_undoes_a_refusal(window: Window, tmp_path: Path) -> None:
@@ -336,7 +355,7 @@ def test_no_form_undoes_a_refusal(window: Window, tmp_path: Path) -> None:
     window.open("/0")
     window.click("[data-cmw-banner] [value=reject-all]")
     window.open("/1")
-    window.click("#press")
+    window.click("#c [data-press]")
     window.open("/1")
     assert window.asked().isdisjoint({"tracker.example", "ads.example"})
 
