@@ -12,6 +12,8 @@ A statement can be divided if what is around its block may be evaluated twice: a
 called at once, ``if``, ``try``, a plain block. :class:`_Shape` lists these. The statements of the block are told apart
 and judged as those of a script are (:mod:`consent_mw.html.script_ties`), after those inside them were divided.
 
+A function with a name is divided with the statements that use it (:mod:`consent_mw.html.script_uses`).
+
 The held half is a function of its own, so it needs its own copies of the local names that it uses:
 
 - declarations without effect, such as ``var d = document``, and functions, stand in both halves;
@@ -37,7 +39,17 @@ from consent_mw.html.script_ties import PieceReader
 from consent_mw.html.script_ties import Ties
 from consent_mw.html.script_ties import ties_of
 from consent_mw.html.script_ties import with_owners
+from consent_mw.html.script_uses import FUNCTION
+from consent_mw.html.script_uses import NAME
+from consent_mw.html.script_uses import PATH
+from consent_mw.html.script_uses import STRING
+from consent_mw.html.script_uses import VALUE
+from consent_mw.html.script_uses import VALUES
+from consent_mw.html.script_uses import Place
+from consent_mw.html.script_uses import closing
+from consent_mw.html.script_uses import named_function
 from consent_mw.html.statements import Statements
+from consent_mw.html.statements import masked
 from consent_mw.html.statements import split
 
 __all__ = ["Divider"]
@@ -48,33 +60,22 @@ _DEEPEST = 4
 _MOST_COPIES = 16
 
 # Masked code: strings are quotation marks, and comments are white space.
-_NAME = rb"[A-Za-z_$][\w$]*+"
-_PATH = _NAME + rb"(?>(?:\s*+\.\s*+" + _NAME + rb")*)"
-_STRING = rb"'++"
-#: An argument without effect.
-_VALUE = rb"(?:" + _PATH + rb"|" + _STRING + rb"|!?[0-9.]++|\[\s*+\]|\{[\w$\s:,!'.]*+\})"
-_VALUES = rb"\s*+(?>(?:" + _VALUE + rb"\s*+(?>(?:,\s*+" + _VALUE + rb"\s*+)*))?)"
-#: The head of a function up to the brace. A generator does not run when it is called.
-_FUNCTION = (
-    rb"(?:(?:async\s++)?function(?:\s++(?P<name>" + _NAME + rb"))?\s*+\((?P<inputs>[\w$\s,]*+)\)"
-    rb"|(?:async\s*+(?=[\s(]))?(?:\((?P<of_arrow>[\w$\s,]*+)\)|(?P<only>" + _NAME + rb"))\s*+=>)\s*+\{"
-)
 #: What has the listener: a path, or an element or a jQuery object that is looked up.
 _RECEIVER = (
     rb"(?:(?>(?:(?:window|document|self|globalThis)\s*+\.\s*+)?)(?:querySelector|getElementById|\$|jQuery)"
-    rb"\s*+\(\s*+(?>(?:" + _STRING + rb"|" + _PATH + rb")?)\s*+\)\s*+\.\s*+"
-    rb"|(?>(?:" + _NAME + rb"\s*+\.\s*+)*))"
+    rb"\s*+\(\s*+(?>(?:" + STRING + rb"|" + PATH + rb")?)\s*+\)\s*+\.\s*+"
+    rb"|(?>(?:" + NAME + rb"\s*+\.\s*+)*))"
 )
 #: Functions that call another one later and do nothing else.
 _LISTENS = (
     rb"(?:addEventListener|attachEvent|setTimeout|setInterval|requestIdleCallback|requestAnimationFrame|queueMicrotask"
     rb"|on|one|bind|ready|load|click|submit|scroll|domReady|jQuery|\$)"
 )
-_CALLED_LATER = _RECEIVER + _LISTENS + rb"\s*+\(\s*+(?>(?:" + _STRING + rb"\s*+,\s*+){0,2})" + _FUNCTION
-_CALLED_NOW = rb"(?>(?:[!+~;-]|void\b)?)\s*+\(?\s*+" + _FUNCTION
-_AFTER_CALL = rb"\s*+\)?\s*+(?:\.\s*+(?:call|apply)\s*+)?\(" + _VALUES + rb"\)\s*+\)?\s*+;?\s*+"
+_CALLED_LATER = _RECEIVER + _LISTENS + rb"\s*+\(\s*+(?>(?:" + STRING + rb"\s*+,\s*+){0,2})" + FUNCTION
+_CALLED_NOW = rb"(?>(?:[!+~;-]|void\b)?)\s*+\(?\s*+" + FUNCTION
+_AFTER_CALL = rb"\s*+\)?\s*+(?:\.\s*+(?:call|apply)\s*+)?\(" + VALUES + rb"\)\s*+\)?\s*+;?\s*+"
 #: What is set to a function that runs when the page has loaded.
-_ONLOAD = rb"(?>(?:(?:window|self|globalThis|document|body)\s*+\.\s*+)*)on(?P<event>load|pageshow)\s*+=\s*+" + _FUNCTION
+_ONLOAD = rb"(?>(?:(?:window|self|globalThis|document|body)\s*+\.\s*+)*)on(?P<event>load|pageshow)\s*+=\s*+" + FUNCTION
 #: The same with jQuery, in code with its strings.
 _LOAD_BY_JQUERY = re.compile(
     rb"\s*+(?:\$|jQuery)\s*+\(\s*+(window|document)\s*+\)\s*+\.\s*+"
@@ -82,7 +83,7 @@ _LOAD_BY_JQUERY = re.compile(
 )
 #: A condition in parentheses: up to three pairs of them inside.
 _INNER = rb"\((?>(?:[^(){}]++|\((?>(?:[^(){}]++|\([^(){}]*+\))*)\))*)\)"
-_CATCH = rb"\s*+catch\s*+(?>(?:\(\s*+" + _NAME + rb"\s*+\)\s*+)?)\{[^{}]*+\}\s*+"
+_CATCH = rb"\s*+catch\s*+(?>(?:\(\s*+" + NAME + rb"\s*+\)\s*+)?)\{[^{}]*+\}\s*+"
 
 
 class _Shape(NamedTuple):
@@ -97,7 +98,7 @@ def _shape(before: bytes, after: bytes) -> _Shape:
 
 
 _SHAPES = (
-    _shape(_CALLED_LATER, rb"\s*+(?>(?:,\s*+" + _VALUE + rb"\s*+)*)\)\s*+;?\s*+"),
+    _shape(_CALLED_LATER, rb"\s*+(?>(?:,\s*+" + VALUE + rb"\s*+)*)\)\s*+;?\s*+"),
     _shape(_CALLED_NOW, _AFTER_CALL),
     _shape(_ONLOAD, rb"\s*+;?\s*+"),
     _shape(rb"if\s*+(?P<condition>" + _INNER + rb")\s*+\{", rb"\s*+"),
@@ -116,7 +117,7 @@ _LOOKS_UP = re.compile(
 _HAS_EFFECT = re.compile(rb"[(`]|=>|\+\+|--|(?<![\w$.])(?:await|class|delete|function|import|new|yield|super)(?![\w$])")
 _ASSIGNS = re.compile(rb"(?<![=!<>])=(?![=>])|=>")
 _DECLARES = re.compile(rb"\s*+(?:var|let|const)\b")
-_SETS_NAME = re.compile(rb"[\s;]*+(?:" + _NAME + rb"\s*+=(?![=>])|\Z)")
+_SETS_NAME = re.compile(rb"[\s;]*+(?:" + NAME + rb"\s*+=(?![=>])|\Z)")
 _DECLARES_FUNCTION = re.compile(rb"\s*+(?:async\s++)?function\b")
 _LEAVES_IF = re.compile(rb"\s*+if\s*+(" + _INNER + rb")\s*+(\{\s*+)?return\b([^;{}]*+);?\s*+(?(2)\})\s*+")
 
@@ -124,8 +125,7 @@ _LEAVES_IF = re.compile(rb"\s*+if\s*+(" + _INNER + rb")\s*+(\{\s*+)?return\b([^;
 #: Parentheses that only group, with no others inside; and how many within each other are taken off.
 _GROUPED = re.compile(rb"(\A|[=!&|?:,(+*/%<>\-]\s*+|\btypeof\s*+)\(([^()]*+)\)")
 _MOST_INSIDE = 3
-_WORD = re.compile(_NAME)
-_BRACE = re.compile(rb"[{}]")
+_WORD = re.compile(NAME)
 #: What follows a name or its member that is written.
 _THEN_WRITTEN = rb"(?>(?:\s*+\.\s*+[\w$]++|\s*+\[[^\[\]]*+\])*)\s*+(?:=(?![=>])|[+\-*/%&|^?<>]{1,3}=(?!=)|\+\+|--)"
 
@@ -159,16 +159,55 @@ class Divider:
         return code if found is None else self._with_halves(code, found, 0)
 
     def _with_halves(self, code: bytes, found: Statements, depth: int) -> bytes:
+        if depth >= _DEEPEST:
+            return code
         ties = ties_of(code, found, self._roots, self._ids)
-        parts: list[bytes] = []
-        for number, (start, end) in enumerate(pairwise([0, *found.ends])):
-            piece = code[start:end]
-            halves = None
-            if depth < _DEEPEST and ties.is_the_service(number, self._reader):
-                halves = self._halves(piece, found.text[start:end], depth)
-            # A semicolon after a whole statement ends it or is an empty one.
-            parts.append(b"\n;".join(halves) if halves else piece)
-        return b"".join(parts)
+        spans = list(pairwise([0, *found.ends]))
+        pieces = [code[slice(*span)] for span in spans]
+        first = b""
+        for number, (start, end) in enumerate(spans):
+            if not ties.is_the_service(number, self._reader):
+                continue
+            if halves := self._halves(code[start:end], found.text[start:end], depth):
+                # A semicolon after a whole statement ends it or is an empty one.
+                pieces[number] = b"\n;".join(halves)
+            else:
+                first += self._divide_named(pieces, Place(code, found.text, spans, number), depth)
+        return b"".join([*pieces[: found.directives], first, *pieces[found.directives :]])
+
+    def _divide_named(self, pieces: list[bytes], place: Place, depth: int) -> bytes:
+        """
+        Divide a function that other statements use by its name, together with these.
+
+        Args:
+            pieces: The statements, which change.
+            place: The statement that declares the function.
+            depth: The number of blocks around the statements.
+
+        Returns:
+            What goes before all statements: the function, if statements before it can use it.
+        """
+        named = named_function(place)
+        if named is None:
+            return b""
+        held: dict[int, bytes] = {}
+        for number, use in named.uses.items():
+            text = masked(use.code)
+            block = None if text is None else _block_of(text)
+            is_whole = block is not None and block.start == use.start and pieces[number] == place.code_of(number)
+            halves = self._halves(use.code, text, depth) if text is not None and is_whole else None
+            if halves is None:
+                return b""
+            held[number] = halves[1]
+        piece, block = pieces[place.number], _Braces(named.head.end(), named.end, named.head)
+        inner = self._inner(piece[block.start : block.end], block, depth + 1)
+        if inner is None:
+            return b""
+        for number, half in held.items():
+            pieces[number] += b"\n;" + half
+        own = piece[: block.start] + inner[0] + piece[block.end :]
+        pieces[place.number] = b";" if named.is_hoisted else own
+        return own + b"\n" if named.is_hoisted else b""
 
     def _halves(self, code: bytes, text: bytes, depth: int) -> tuple[bytes, bytes] | None:
         """Return the own half of a statement and the held one; None if it cannot be divided."""
@@ -225,7 +264,7 @@ def _block_of(text: bytes) -> _Braces | None:
         head = shape.before.match(text)
         if head is None:
             continue
-        end = _closing(text, head.end())
+        end = closing(text, head.end())
         if end < 0 or not shape.after.fullmatch(text, end):
             continue
         groups = head.groupdict()
@@ -239,16 +278,6 @@ def _block_of(text: bytes) -> _Braces | None:
 def _words(*names: bytes) -> re.Pattern[bytes]:
     """Return the pattern of these names in masked code."""
     return re.compile(rb"(?<![\w$.])(?:" + b"|".join(map(re.escape, names)) + rb")(?![\w$])")
-
-
-def _closing(text: bytes, start: int) -> int:
-    """Return where the brace is closed that was opened before ``start``; -1 if it is not."""
-    depth = 1
-    for brace in _BRACE.finditer(text, start):
-        depth += 1 if brace.group() == b"{" else -1
-        if not depth:
-            return brace.start()
-    return -1
 
 
 def _is_plain(text: bytes) -> bool:
