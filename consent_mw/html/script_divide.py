@@ -45,7 +45,7 @@ from consent_mw.html.script_uses import PATH
 from consent_mw.html.script_uses import STRING
 from consent_mw.html.script_uses import VALUE
 from consent_mw.html.script_uses import VALUES
-from consent_mw.html.script_uses import Place
+from consent_mw.html.script_uses import StatementPlace
 from consent_mw.html.script_uses import closing
 from consent_mw.html.script_uses import named_function
 from consent_mw.html.statements import Statements
@@ -172,10 +172,10 @@ class Divider:
                 # A semicolon after a whole statement ends it or is an empty one.
                 pieces[number] = b"\n;".join(halves)
             else:
-                first += self._divide_named(pieces, Place(code, found.text, spans, number), depth)
+                first += self._divide_named(pieces, StatementPlace(code, found.text, spans, number), depth)
         return b"".join([*pieces[: found.directives], first, *pieces[found.directives :]])
 
-    def _divide_named(self, pieces: list[bytes], place: Place, depth: int) -> bytes:
+    def _divide_named(self, pieces: list[bytes], place: StatementPlace, depth: int) -> bytes:
         """
         Divide a function that other statements use by its name, together with these.
 

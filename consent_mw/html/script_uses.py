@@ -23,7 +23,7 @@ __all__ = [
     "VALUE",
     "VALUES",
     "NamedFunction",
-    "Place",
+    "StatementPlace",
     "closing",
     "named_function",
 ]
@@ -50,7 +50,7 @@ _AFTER = re.compile(rb"\}\s*+;?\s*+")
 _BRACE = re.compile(rb"[{}]")
 
 
-class Place(NamedTuple):
+class StatementPlace(NamedTuple):
     """
     A statement among others.
 
@@ -109,7 +109,7 @@ def closing(text: bytes, start: int) -> int:
     return -1
 
 
-def named_function(place: Place) -> NamedFunction | None:
+def named_function(place: StatementPlace) -> NamedFunction | None:
     """Return the function that a statement declares; None if it declares none, or if the function has other uses."""
     text = place.text_of(place.number)
     head = _DECLARATION.match(text)

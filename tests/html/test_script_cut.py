@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.core.model import Service
-from consent_mw.html.hold_policy import HoldPolicy
-from consent_mw.html.holder import Holder
-from consent_mw.html.match import Matcher
-from consent_mw.html.nested import held_in
 from consent_mw.html.rewriter import Rewriter
-from consent_mw.html.script_cut import cut_of
-from tests.html.rewriting import PAGE
-from tests.html.rewriting import SERVICES
-
-MEASURE = Service(
-    "measure",
-    "Measure",
-    "Measure Ltd",
-    ("analytics",),
-    hosts=("measure.example",),
-    inline=("measure(", "measure_client"),
-    queue=("measure()", "measureLayer[]"),
-)
-#: Nothing stands in for its function.
-NOW = Service("now", "Now", "Now Ltd", ("analytics",), hosts=("now.example",), inline=("trackNow(",))
-LOAD = "(function(d,s){s=d.createElement('script');s.src='https://measure.example/m.js';d.head.append(s)})(document);"
-MENU = "document.querySelector('.menu').onclick = function () { this.classList.toggle('open') };"
-
-
-def holder(*, remove: bool = False, xml: bool = False) -> Holder:
-    """Return a holder that holds both trackers."""
-    policy = HoldPolicy(Matcher((*SERVICES, MEASURE, NOW)), frozenset({"pay", "necessary"}), remove=remove)
-    return Holder(policy, PAGE, document=held_in, xml=xml)
-
-
-def cut(code: str) -> list[str] | None:
-    """Return the parts of a script, with a minus sign before those that are held; None if it stays whole."""
-    found = cut_of(code.encode(), holder())
-    if found is None:
-        return None
-    assert found.parts[0].start == 0
-    assert found.parts[-1].end == len(found.code)
-    assert all(one.end == other.start and one.held != other.held for one, other in pairwise(found.parts))
-    return ["-" * part.held + found.code[part.start : part.end].decode().strip() for part in found.parts]
-
-
-def rewritten(
-    page: str,
-    size: int = 0,
-    prepare: Callable[[Rewriter], object] = lambda _: None,
-    *,
-    remove: bool = False,
-    xml: bool = False,
-) -> str:
-    """Return the page as a visitor gets it, with the globals of held scripts in brackets."""
-    rewriter = Rewriter(holder(remove=remove, xml=xml))
-    rewriter.queue = lambda place, ids, code: b"[%s]" % ",".join(ids).encode()
-    rewriter.amend = lambda text: ()
-    prepare(rewriter)
-    raw = page.encode()
-    step = size or len(raw)
-    return b"".join(
-        [rewriter.feed(raw[at : at + step]) for at in range(0, len(raw), step)] + [rewriter.finish()]
-    ).decode()
+from tests.html.cutting import LOAD
+from tests.html.cutting import MENU
+from tests.html.cutting import cut
+from tests.html.cutting import plain
+from tests.html.cutting import rewritten
 
 
 @pytest.mark.parametrize(
@@ -178,11 +122,6 @@ INSIDE = [
 ]
 
 
-def plain(code: str) -> str:
-    """Return code without comments, semicolons and white space."""
-    return re.sub(r"// it's \{|/\* \} \*/|[;\s]", "", code)
-
-
 @pytest.mark.parametrize(
     ("around", "both", "own", "held"),
     [
@@ -214,78 +153,6 @@ def test_a_held_half_listens_for_the_load(code: str, held: str) -> None:
     found = cut(code.replace("%s", OWN + LOAD))
     assert found is not None
     assert plain(found[1]) == plain("-" + held.replace("%s", ";" + LOAD))
-
-
-BOTH = "menu();" + LOAD
-#: Scripts with a function that is used by its name, and their parts without semicolons.
-NAMED = [
-    (
-        "function go() {%s} addEventListener('load', go);",
-        ["function go() {menu()} addEventListener('load', go)", "-addEventListener('load', function go() {LOAD})"],
-    ),
-    # A function can be used before its declaration.
-    (
-        "window.onload = go; function go(e) {%s}",
-        ["function go(e) {menu()} window.onload = go", '-window.addEventListener("load", function go(e) {LOAD})', ""],
-    ),
-    (
-        "$(document).ready(go); $(go); async function go() {%s}",
-        [
-            "async function go() {menu()} $(document).ready(go)",
-            "-$(document).ready(async function go() {LOAD})",
-            "$(go)",
-            "-$(async function go() {LOAD})",
-            "",
-        ],
-    ),
-    (
-        "'use strict'; a(); go(document, 1); function go(d) {%s} b();",
-        ["'use strict' function go(d) {menu()} a() go(document, 1)", "-(function go(d) {LOAD})(document, 1)", "b()"],
-    ),
-    ("const go = () => {%s}; go();", ["const go = () => {menu()} go()", "-(() => {LOAD})()"]),
-    (
-        "var go = function () {%s}; setTimeout(go, 9);",
-        ["var go = function () {menu()} setTimeout(go, 9)", "-setTimeout(function () {LOAD}, 9)"],
-    ),
-    (
-        "$(function () { go(); function go() {%s} });",
-        ["$(function () { function go() {menu()} go() })", "-$(function () { (function go() {LOAD})() })"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("code", "parts"), NAMED, ids=lambda one: str(one)[:40])
-def test_a_function_with_both_is_divided_where_its_name_is_used(code: str, parts: list[str]) -> None:
-    """The function keeps the own statements; what uses it by its name is there twice, once with the vendor's."""
-    found = cut(code.replace("%s", BOTH))
-    assert found is not None
-    assert list(map(plain, found)) == [plain(part.replace("LOAD", LOAD)) for part in parts]
-
-
-@pytest.mark.parametrize(
-    "uses",
-    [
-        "",
-        "function b() { go() }",
-        "addEventListener('load', function () { other(go) });",
-        "window.go();",
-        "go(next());",
-        "var a = go() + 1;",
-        "removeEventListener('load', go);",
-        "go(go);",
-        "each(list, go);",
-        "go.call(this);",
-        "go();" * 5,
-    ],
-)
-def test_a_function_whose_uses_are_not_all_known_is_held(uses: str) -> None:
-    """Nobody knows when it would run; the rest of the script goes on."""
-    parts = cut("function go() {" + BOTH + "} " + uses + MENU)
-    assert parts is not None
-    assert parts[0] == "-function go() {" + BOTH + "}"
-    parts = cut("function go() { setTimeout(go, 9);" + BOTH + "} go();" + MENU)
-    assert parts is not None
-    assert parts[0].startswith("-function go() { setTimeout(go, 9);")
 
 
 def test_a_divided_script_is_replaced_by_its_parts() -> None:
@@ -498,25 +365,3 @@ def test_the_output_does_not_depend_on_chunks_and_loses_nothing(pieces: list[str
     for code in re.findall(r"<script>(.*?)</script>", out, re.S):
         assert "measure.example" not in code
         assert not re.search(r"^measure\(|;measure\(", code)
-
-
-USES = [
-    MENU,
-    "function go() {" + BOTH + "}",
-    "var later = () => {" + BOTH + "};",
-    "go();",
-    "addEventListener('load', go);",
-    "later();",
-    "onload = later;",
-    "go(later);",
-    "x = 1;",
-]
-
-
-@given(st.lists(st.sampled_from(USES), max_size=7), st.integers(0, 40))
-def test_no_use_of_a_divided_function_loads_the_service(pieces: list[str], size: int) -> None:
-    """Nor does any other part that runs, however the page is cut."""
-    page = "<p><script>" + "\n".join(pieces) + "</script><p>"
-    out = rewritten(page)
-    assert rewritten(page, size) == out
-    assert all("measure.example" not in code for code in re.findall(r"<script>(.*?)</script>", out, re.S))
