@@ -222,26 +222,96 @@ Reflect.get(Document.prototype, 'currentScript', document).cmw = kit => {
     if (first) first.focus();
     return !banner.hidden;
   };
-  // Insert the notice as the server renders it for this visitor, with granted purposes ticked.
-  const fetched = async () => {
+  // Return the notice as the server renders it for this visitor, with the services of each purpose, and its style.
+  const fetchNotice = async () => {
     const answer = await fetch(at('/notice' + here()), {
       cache: 'no-store', headers: { Accept: 'application/json' },
     });
     const { style, markup } = await said(answer);
     const holder = doc.createElement('template');
     holder.innerHTML = trust('HTML', markup);
-    const banner = holder.content.firstElementChild;
+    return { style, banner: holder.content.firstElementChild };
+  };
+  // Insert it with everything that is granted ticked.
+  const fetched = async () => {
+    const { style, banner } = await fetchNotice();
     banner.dataset.cmwAgain = '';
     wear(style);
     move();
-    banner.querySelectorAll('[name=purpose]').forEach(box => { box.checked = kit.on.has(box.value); });
+    banner.querySelectorAll('[type=checkbox]').forEach(box => { box.checked = kit.on.has(box.value); });
+    tie(banner);
     kit.ours.unshift(banner);
     (doc.body || doc.documentElement).prepend(banner);
     const details = banner.querySelector('details');
     if (details) details.open = true;
   };
+
+  // ---- the services of each purpose ----
+
+  const boxesIn = (banner, name) => [...banner.querySelectorAll(`input[name=${name}]`)];
+  // Keep the boxes of purposes and services in step. The rule is that of the server: a service runs if its own box is
+  // ticked or the boxes of all its purposes are; a tag manager runs if the box of one of its purposes is.
+  const tie = (banner, fresh) => {
+    wear('(unfold.css)');
+    const purposes = boxesIn(banner, 'purpose');
+    const services = boxesIn(banner, 'service');
+    const uses = service => service.dataset.cmwFor.split(' ');
+    const ticked = id => purposes.some(box => box.value === id && box.checked);
+    const manages = service => 'cmwManager' in service.dataset;
+    const runs = service => uses(service)[manages(service) ? 'some' : 'every'](ticked);
+    const servicesOf = box => services.filter(service => uses(service).includes(box.value));
+    const mark = () => purposes.forEach(box => {
+      box.indeterminate = !box.checked && servicesOf(box).some(service => service.checked);
+    });
+    const settle = service => { service.checked = runs(service); };
+    if (fresh) services.forEach(settle);
+    mark();
+    banner.addEventListener('change', ({ target }) => {
+      if (purposes.includes(target)) servicesOf(target).forEach(settle);
+      if (services.includes(target)) {
+        const { checked, value } = target;
+        const ran = runs(target);
+        // A service has a box under each of its purposes.
+        services.filter(service => service.value === value).forEach(service => { service.checked = checked; });
+        purposes.filter(box => uses(target).includes(box.value)).forEach(box => {
+          if (checked) box.checked ||= servicesOf(box).every(service => service.checked && !manages(service));
+          else if (ran) box.checked = false;
+        });
+      }
+      mark();
+    });
+    // What unfolds moves other controls under the finger.
+    banner.addEventListener('click', event => {
+      const control = event.target.closest('summary,label');
+      if (control && stray(control) && kit.clicks[1].target.closest?.('summary,a')) event.preventDefault();
+    });
+  };
+  // In the first notice, replace the links to the services by the services, and open those behind the clicked link.
+  const unfold = async (banner, link) => {
+    wear('(unfold.css)');
+    link.setAttribute('aria-busy', 'true');
+    const whole = (await fetchNotice()).banner;
+    if (!link.isConnected) return;
+    // If the site asks another question meanwhile, the page of the preferences has the new one.
+    if (['asked', 'shown'].some(name => boxesIn(banner, name)[0]?.value !== boxesIn(whole, name)[0]?.value)) throw 0;
+    const rows = new Map(boxesIn(whole, 'purpose').map(box => [box.value, box.closest('li').querySelector('details')]));
+    let opened;
+    boxesIn(banner, 'purpose').forEach(box => {
+      const row = box.closest('li');
+      const details = rows.get(box.value);
+      if (!details) return;
+      if (row.contains(link)) opened = details;
+      row.querySelectorAll('.cmw-about,.cmw-each').forEach(el => el.remove());
+      row.append(details);
+    });
+    tie(banner, true);
+    opened.open = true;
+    opened.firstElementChild.focus();
+  };
   kit.open = async () => {
     const banner = kit.find();
+    const link = kit.clicks[0]?.target.closest?.('[data-cmw-action=open]');
+    if (banner?.contains(link)) return unfold(banner, link);
     if (banner && !banner.isConnected) kit.ours = kit.ours.filter(el => el !== banner);
     if (!kit.find()) await fetched();
     if (!show()) throw 0;

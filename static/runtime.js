@@ -28,13 +28,14 @@
   const listen = (type, work) => addEventListener(type, work, true);
 
   // The interface to release.js: the state, which it changes, and values and functions that both halves use.
-  const kit = {};
-  kit.own = own;
-  kit.setting = setting;
-  kit.at = at;
-  kit.walk = walk;
-  kit.state = setting('state') || 'none';
-  kit.on = new Set((setting('granted') || 'necessary').split(','));
+  const kit = {
+    own: own,
+    setting: setting,
+    at: at,
+    walk: walk,
+    state: setting('state') || 'none',
+    on: new Set((setting('granted') || 'necessary').split(',')),
+  };
   doc.documentElement.setAttribute('data-cmw-state', kit.state);
   kit.allows = id => id == 'necessary' || kit.on.has(id);
 
@@ -144,7 +145,7 @@
   }).observe(banner);
   else if (kit.state == 'none') alone();
   const open = to => more().then(() => kit.open())
-    .catch(() => { location = to || at('/?back=' + encodeURIComponent(location.pathname + location.search)); });
+    .catch(() => { location = to || at('/'); });
 
   const stop = event => {
     // With kit.plain, the browser itself submits our forms.

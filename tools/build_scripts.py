@@ -48,7 +48,7 @@ SCRIPTS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 #: Inline copies have the charset of the page, so the output must be ASCII.
 _OPTIONS = (
     *("--ecma", "2020", "--toplevel", "--mangle"),
-    *("--compress", "passes=3,ecma=2020,collapse_vars=false"),
+    *("--compress", "passes=3,ecma=2020"),
     *("--format", "ascii_only=true,inline_script=true,ecma=2020"),
 )
 #: The names that the two halves of the runtime share. They are replaced by letters, in this order, since first visits
@@ -59,6 +59,9 @@ _KIT = """
 """
 _SHORT = {name: chr(ord("a") + number) for number, name in enumerate(_KIT.split())}
 _OF_KIT = re.compile(r"\bkit\.(\w+)")
+#: The object that has them, and the names in it.
+_KIT_ITSELF = re.compile(r"\bconst kit = \{.*?^  \};", re.DOTALL | re.MULTILINE)
+_IN_KIT = re.compile(r"^    (\w+):", re.MULTILINE)
 _PLACE = re.compile(r"^[ \t]*// \(([\w-]+\.js)\)\n", re.MULTILINE)
 #: A string to replace by a style sheet in its served form.
 _SHEET = re.compile(r"'\(([\w-]+\.css)\)'")
@@ -79,6 +82,7 @@ def source_of(name: str) -> str:
         return json.dumps(armour_css((SOURCES / place[1]).read_text(encoding="ascii")))
 
     source = _PLACE.sub(part, (SOURCES / main).read_text(encoding="ascii"))
+    source = _KIT_ITSELF.sub(lambda kit: _IN_KIT.sub(lambda found: f"    {_SHORT[found[1]]}:", kit[0]), source)
     return _SHEET.sub(sheet, _OF_KIT.sub(lambda found: f"kit.{_SHORT[found[1]]}", source))
 
 

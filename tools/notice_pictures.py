@@ -2,8 +2,9 @@
 Take pictures of the notice in every look, and measure each: ``python -m tools.notice_pictures FOLDER``.
 
 The looks combine every layout, light and dark; six windows (phones in portrait and landscape, a tablet, a desktop);
-languages with short and long texts, from right to left, and without spaces; the choices closed, open, and reopened
-after a choice; and a site with a few services, one with twenty-five, and one whose owner uses all additions.
+languages with short and long texts, from right to left, and without spaces; the choices closed, open, with each purpose
+unfolded to its services, and reopened after a choice; and a site with a few services, one with twenty-five, and one
+whose owner uses all additions.
 
 Each look is measured in the browser (:data:`PROBLEMS`) to find buttons that are covered, cut off or outside the window,
 and overlapping text. Problems are printed, and the exit status is then 1. ``--measure`` measures without taking
@@ -33,6 +34,8 @@ from consent_mw.core.choice import Reason
 from consent_mw.core.choice import Record
 from consent_mw.core.model import NECESSARY
 from consent_mw.notice.assets import Assets
+from consent_mw.notice.assets import armour_css
+from consent_mw.notice.assets import root
 from consent_mw.notice.banner import Notice
 from consent_mw.notice.banner import NoticePage
 
@@ -43,7 +46,7 @@ LAYOUTS = ("bar", "corner", "dialog")
 SCHEMES = ("light", "dark")
 SIZES = ((320, 640), (390, 844), (568, 320), (667, 375), (768, 1024), (1440, 900))
 LANGUAGES = ("en", "de", "fr", "ar", "ja", "th")
-STATES = ("closed", "open", "reopened")
+STATES = ("closed", "open", "unfolded", "reopened")
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "few": ("google-analytics", "youtube"),
     "many": (
@@ -67,6 +70,9 @@ LOGO = (
     "%3Crect width=%22200%22 height=%2250%22 rx=%228%22 fill=%22%23e4002b%22/%3E%3Ctext x=%2226%22 y=%2235%22 "
     "font-size=%2230%22 fill=%22white%22 font-family=%22sans-serif%22%3EPortrait%3C/text%3E%3C/svg%3E"
 )
+
+#: The style sheet for services, which scripts add.
+_UNFOLD = armour_css((root() / "unfold.css").read_text(encoding="ascii"))
 
 #: Returns the problems of the notice in the page, as a list of sentences.
 PROBLEMS = """() => {
@@ -103,6 +109,7 @@ PROBLEMS = """() => {
   ['.cmw-intro', '.cmw-more', '.cmw-actions'].forEach(part => {
     const boxes = [], walker = document.createTreeWalker(banner.querySelector(part), NodeFilter.SHOW_TEXT);
     for (let text; (text = walker.nextNode());) {
+      if (!text.parentElement.checkVisibility()) continue;
       const range = document.createRange();
       range.selectNodeContents(text);
       // A font may draw above and below its line: what lies in the middle of it counts.
@@ -196,11 +203,16 @@ def page_of(look: MatrixLook) -> str:
         record=Record(Action.PARTIAL, 0, "") if again else None,
     )
     place = NoticePage(decision, look.lang, "", "/", notice.site.mount)
-    markup = f"<style>{notice.style(True)}</style>{notice.banner(place)}"
+    unfolding = look.state in ("unfolded", "reopened")
+    markup = f"<style>{notice.style(True)}{_UNFOLD}</style>{notice.banner(place, unfolding=unfolding)}"
     if look.state != "closed":
         markup = markup.replace('<details class="cmw-more"', '<details open="" class="cmw-more"')
+    if look.state == "unfolded":
+        markup = markup.replace('<details class="cmw-services"', '<details open="" class="cmw-services"')
     if again:
+        # A script marks a box of which some services are granted; the other one is ticked with its services.
         markup = markup.replace('value="analytics"', 'value="analytics" checked=""')
+        markup = markup.replace('data-cmw-for="analytics"', 'data-cmw-for="analytics" checked=""')
     return sample_page(look.lang, look.scheme, markup.replace('src="/logo.svg"', f'src="{LOGO}"'))
 
 

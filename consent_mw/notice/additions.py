@@ -7,9 +7,10 @@ the sites that need it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 
-from consent_mw.core.model import Purpose
+from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.escaping import linked
@@ -72,15 +73,11 @@ def dismissal(site: Site, hidden: str, say: Mapping[str, str]) -> str:
     )
 
 
-def service_names(site: Site, purpose: Purpose, lang: str) -> str:
-    """Return the names of a purpose's services, each with its provider unless the name contains it."""
+def service_names(site: Site, services: Iterable[Service], lang: str) -> str:
+    """Return the names of the services of a purpose, each with its provider unless the name contains it."""
     if not site.show_services:
         return ""
-    named = (
-        (service_name(service, lang, site), service_vendor(service, lang, site))
-        for service in site.optional
-        if purpose.id in service.purposes
-    )
+    named = ((service_name(service, lang, site), service_vendor(service, lang, site)) for service in services)
     names = (name + (f" ({vendor})" if vendor and vendor not in name else "") for name, vendor in named)
     items = "".join(f"<li>{escape(name)}</li>" for name in names)
     return f'<ul class="cmw-each" role="list">{items}</ul>' if items else ""

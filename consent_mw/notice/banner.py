@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -34,6 +35,7 @@ from consent_mw.notice.assets import compact_css
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.guard import GuardCode
 from consent_mw.notice.offer import offered
+from consent_mw.notice.purpose_rows import purpose_row
 from consent_mw.notice.recorded import SERVICE_FACTS
 from consent_mw.notice.recorded import SITE_FACTS
 from consent_mw.notice.recorded import UNSEEN
@@ -187,10 +189,17 @@ class Notice:
         # re.split with one group: literal parts at even indices, names of slots at odd ones.
         return b"".join(filled[part] if number % 2 else part for number, part in enumerate(parts))
 
-    def banner(self, page: NoticePage) -> str:
-        """Return only the banner, for a page in which the visitor reopens the choice; all text in it is escaped."""
+    def banner(self, page: NoticePage, *, unfolding: bool = True) -> str:
+        """
+        Return only the banner; all text in it is escaped.
+
+        Args:
+            page: The page in which the visitor reopens the choice, or unfolds a purpose to its services.
+            unfolding: Whether it has a box for each service, as scripts show it, instead of a link to the services.
+        """
         slots = {"root": page.root, "back": page.back, "query": self._query(page.back, page.lang), "news": ""}
-        markup = self._banner(page.lang, page.decision.gpc, again=page.decision.record is not None)
+        again = page.decision.record is not None
+        markup = self._banner(page.lang, page.decision.gpc, again=again, unfolding=unfolding)
         return _SLOT.sub(lambda slot: escape(slots[slot[1]]), markup)
 
     @property
@@ -254,6 +263,7 @@ class Notice:
         site = self.site
         sheets = {name: text for name, text in self._sheets.items() if name != "alone.css"}
         necessary = next((purpose for purpose in site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
+        unmarked = everybody.marks(site, shared=False)
         countries = {f"country.{service.country}" for service in site.services}
         return {
             "format": "consent_mw.notice.v1",
@@ -281,6 +291,7 @@ class Notice:
                 lang: {
                     "banner": self._at_root(self._banner(lang, False, shared=site.caching == "shared"), lang),
                     "banner_gpc": self._at_root(self._banner(lang, True), lang),
+                    "rows": self._at_root(self._rows(lang, False, unmarked, unfolding=True), lang),
                     "reopen": self._at_root(self._reopen(lang, False), lang) if site.reopen == "button" else "",
                     "reopen_gpc": self._at_root(self._reopen(lang, True), lang) if site.reopen == "button" else "",
                     "texts": {
@@ -365,14 +376,16 @@ class Notice:
             script = f'<script {settings}{when} src="{source}"></script>'
         return style + banner + reopen + script + (everybody.end(self.site) if variant.prompt else "")
 
-    def _banner(self, lang: str, gpc: bool, *, shared: bool = False, again: bool = False) -> str:
+    def _banner(
+        self, lang: str, gpc: bool, *, shared: bool = False, again: bool = False, unfolding: bool = False
+    ) -> str:
         say = wording(lang, self.site)
         mark = everybody.marks(self.site, shared=shared)
         # The opt-out signal already answers for marketing, so the banner does not ask about it. The preferences page
         # can still turn it on.
         purposes = [purpose for purpose in self._purposes if not (gpc and purpose.id == MARKETING)]
         chips = "".join(f"<li{mark(one.id)}>{escape(purpose_label(one, lang, self.site))}</li>" for one in purposes)
-        rows = "".join(self._row(purpose, lang, mark(purpose.id), at) for at, purpose in enumerate(purposes, 1))
+        rows = self._rows(lang, gpc, mark, unfolding=unfolding)
         necessary = next((purpose for purpose in self.site.purposes if purpose.id == NECESSARY), Purpose(NECESSARY))
         label = escape(purpose_label(necessary, lang, self.site))
         note = self._text(purpose_description(necessary, lang, self.site))
@@ -419,6 +432,15 @@ class Notice:
             ]
         )
 
+    def _rows(self, lang: str, gpc: bool, mark: Callable[[str], str], *, unfolding: bool) -> str:
+        """Return the choices: a row for each purpose that the banner asks about."""
+        say = wording(lang, self.site)
+        return "".join(
+            purpose_row(self.site, one, number, say, lang=lang, mark=mark(one.id), unfolding=unfolding)
+            for number, one in enumerate(self._purposes, 1)
+            if not (gpc and one.id == MARKETING)
+        )
+
     def _about(self, say: Mapping[str, str], lang: str) -> str:
         """Return the controller, and the link to the full information."""
         name = isolated(lang, self.site.controller or self.site.name)
@@ -447,17 +469,6 @@ class Notice:
         return (
             f'<p class="cmw-about"><span>{escape(say["banner.counted"])}</span>'
             f'<a href="\x01root\x01/?\x01query\x01#counting">{escape(say["banner.counted.more"])}</a></p>'
-        )
-
-    def _row(self, purpose: Purpose, lang: str, mark: str, number: int) -> str:
-        note = self._text(purpose_description(purpose, lang, self.site))
-        # The whole row is clickable, but the accessible name of the checkbox is only that of the purpose.
-        return (
-            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
-            f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}0"/>'
-            f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, self.site))}</strong>'
-            f'<span class="cmw-note" id="cmw-{number}0">{note}</span>'
-            f"</span></label>{additions.service_names(self.site, purpose, lang)}</li>"
         )
 
     @staticmethod

@@ -77,6 +77,7 @@ from consent_mw.web.form import FORM_LIMIT
 from consent_mw.web.form import RequestedAction
 from consent_mw.web.form import choice_of
 from consent_mw.web.form import opened
+from consent_mw.web.form import referring_path
 from consent_mw.web.kept_templates import keep_compiled
 from consent_mw.web.record import Proof
 from consent_mw.web.record import count
@@ -118,7 +119,8 @@ def create_app(context: WebContext) -> Flask:
     @app.get("/")
     def preferences() -> Response:
         visit = visit_of(context).in_language(request.args.get("lang", ""))
-        back = visit.back(request.args.get("back", ""))
+        # A link of the site itself need not say where it is.
+        back = visit.back(request.args.get("back", "") or referring_path(visit.head, visit.root))
         pages = visit.pages()
         body = render_template(
             "preferences.html",

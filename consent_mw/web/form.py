@@ -297,6 +297,25 @@ def safe_back(text: str, root: str, home: str) -> str:
     return safe
 
 
+def referring_path(head: RequestHead, root: str) -> str:
+    """
+    Return the path and query of the page of this site that led to the request; empty if it is unknown.
+
+    A page under the mount is none to go back to. The result is not validated (:func:`safe_back`).
+
+    Args:
+        head: The request.
+        root: The mount's full path.
+    """
+    scheme, _, rest = (head.header("referer") or "").partition("://")
+    authority, _, path = rest.partition("/")
+    origin = _origin(f"{scheme}://{authority}")
+    if origin is None or origin != _origin(f"{head.scheme}://{head.host}"):
+        return ""
+    before_query = re.split(r"[?#]", path)[0]
+    return "" if f"/{before_query}/".startswith(f"{root}/") else f"/{path}"
+
+
 def _stopped(text: str) -> tuple[str, ...]:
     """Return the host names in the field, the first ones only; none if the field is too long."""
     if len(text) > _STOPPED_LENGTH:

@@ -24,11 +24,14 @@ from tests.browser.harness.wrapped import Wrapped
 
 FILMS = "www.youtube.com"
 COUNTS = "www.google-analytics.com"
+TAPES = "www.clarity.ms"
 
 PAGE = f"""<!doctype html><html lang="en"><head><title>Lessons</title></head><body><h1>Lessons</h1>
 <img src="https://{COUNTS}/collect?v=1" width="1" height="1" alt="">
 <iframe id="film" title="A film" width="560" height="315" src="https://{FILMS}/embed/lesson-one"></iframe>
 <p>More lessons</p></body></html>""".encode()
+
+TAPED = PAGE.replace(b"</h1>", b"</h1><script src='https://%s/tag/1' async></script>" % TAPES.encode())
 
 SERVICES = {"services": [{"use": "google-analytics"}, {"use": "youtube"}]}
 BANNER = "data-cmw-banner"
@@ -81,7 +84,7 @@ class Visitor:
         """Check which vendors the last step reached."""
         self._lane.wait_for(lambda hits: {hit.host for hit in hits}.issuperset(vendors), self._mark)
         self._lane.settle()
-        assert {hit.host for hit in self._lane.hits(self._mark)} & {FILMS, COUNTS} == {*vendors}
+        assert {hit.host for hit in self._lane.hits(self._mark)} & {FILMS, COUNTS, TAPES} == {*vendors}
 
     def has_loaded_the_page(self) -> bool:
         """Return whether the last step reloaded the page."""
@@ -139,6 +142,41 @@ def test_a_visitor_refuses_looks_chooses_and_withdraws(
         visitor.prefer(".bar [value=accept-all]")
         visitor.reaches(FILMS, COUNTS)
         visitor.is_asked(False)
+        assert lane.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts-on", "scripts-off"])
+@pytest.mark.parametrize("browser", ["chromium_engine", "firefox"])
+def test_a_visitor_leaves_out_one_service(
+    browser: str, scripts: bool, proxy: Proxy, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """
+    In the notice a purpose unfolds to its services, and so it does when the notice is reopened.
+
+    Without scripts the same link leads to the purpose in the preferences.
+    """
+    engine: Engine = request.getfixturevalue(browser)
+    services = {"services": [*SERVICES["services"], {"use": "clarity"}]}
+    app = Wrapped(tmp_path, services).around(PageSite(TAPED))
+    with proxy.lane({FIRST_PARTY: app}) as lane, engine.session(lane, scripts) as session:
+        visitor = Visitor(session, lane)
+        visitor.open()
+        visitor.reaches()
+        visitor.click("summary", "[href$='#p1']")
+        if not scripts:
+            visitor.click("#p1 [value=google-analytics]", ".bar [value=save]")
+            visitor.reaches(COUNTS)
+            return
+        visitor.click("[value=analytics]", "[value=clarity]", "[value=save]")
+        visitor.reaches(COUNTS)
+        visitor.open()
+        visitor.reaches(COUNTS)
+        visitor.click("[data-cmw-action=open]", "[aria-labelledby='cmw-1s cmw-1']", "[value=clarity]", "[value=save]")
+        visitor.reaches(TAPES)
+        visitor.click("[data-cmw-action=open]", "[aria-labelledby='cmw-1s cmw-1']", "[value=google-analytics]")
+        visitor.click("[value=save]")
+        visitor.reaches(TAPES)
         assert lane.errors == []
 
 

@@ -69,10 +69,14 @@ def test_axe_would_find_a_fault(page: Page) -> None:
 
 
 def test_axe_finds_nothing_in_what_owners_add(page: Page) -> None:
-    """A notice with a logo, links, names of services and a second way to refuse, in a derived look."""
+    """A notice with a logo, links, names of services and a second way to refuse, in a derived look; and services."""
     found = []
-    for layout, scheme in product(DISMISS, ("light", "dark")):
-        look = MatrixLook(layout, scheme, SMALL, "en", "open" if scheme == "dark" else "closed", "furnished")
+    looks = [
+        MatrixLook(layout, scheme, SMALL, "en", "open" if scheme == "dark" else "closed", "furnished")
+        for layout, scheme in product(DISMISS, ("light", "dark"))
+    ]
+    looks += [MatrixLook("bar", scheme, SMALL, "en", "unfolded", "many") for scheme in ("light", "dark")]
+    for look in looks:
         notice_pictures.show(page, look)
         found += [f"{look.name}: {one}" for one in violations(page)]
     assert [one for one in found if "landmark" not in one and "region" not in one] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from consent_mw import ConsentMiddleware
+from consent_mw.web.form import choice_of
+from consent_mw.web.form import read_form
 from demo_site.servers import serve_near
 from tests.browser.harness.looks import LAYOUTS
 from tests.browser.harness.looks import document
@@ -21,6 +24,8 @@ from tests.browser.harness.looks import document
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
     from wsgiref.types import WSGIEnvironment
+
+    from consent_mw.core.model import Site
 
 #: The moved elements by name (null if removed since), and whether each counts as a layout shift; whether the notice was
 #: there when the first frame with content was painted.
@@ -118,3 +123,78 @@ def test_a_choice_by_keyboard(visit: Page) -> None:
     assert focused(page, "input")
     # Opening and closing the boxes moves other parts of the notice, as intended.
     assert [found for found in page.evaluate("moved") if found[1] or found[0] not in ("notice", None)] == []
+
+
+#: Two services share a purpose, one has two, and a tag manager has two.
+SHARED_SERVICES = ("google-analytics", "matomo", "google-tag-manager", "meta-pixel")
+#: The form as it would be sent, the ticked services, and the purposes with whether they are ticked and mixed.
+BOXES = """() => {
+  const boxes = name => [...document.querySelectorAll(`input[name=${name}]`)];
+  return {
+    form: String(new URLSearchParams(new FormData(document.querySelector('.cmw-form')))),
+    services: boxes('service').filter(box => box.checked).map(box => box.value),
+    purposes: boxes('purpose').map(box => [box.value, box.checked, box.indeterminate]),
+  };
+}"""
+
+#: Makes all events happen at one time, however slow the machine is.
+AT_ONCE = """
+  window.real = Object.getOwnPropertyDescriptor(Event.prototype, 'timeStamp');
+  Object.defineProperty(Event.prototype, 'timeStamp', { ...real, get: () => 1 });
+"""
+
+
+@pytest.fixture
+def both(chromium: Browser, tmp_path: Path) -> Iterator[tuple[Page, Site]]:
+    """A page of a site some of whose services have several purposes."""
+    own = {
+        "id": "both",
+        "name": "Both",
+        "vendor": "Both Ltd",
+        "purposes": ["analytics", "marketing"],
+        "hosts": ["both.example"],
+    }
+    config = {
+        "site": {"records": f"sqlite:///{tmp_path}/consent.db"},
+        "services": [*({"use": id_} for id_ in SHARED_SERVICES), own],
+    }
+    app = ConsentMiddleware(page_app, config)
+    with serve_near(app, 0) as server:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        page = context.new_page()
+        page.goto(f"http://localhost:{server.port}/")
+        yield page, app.engine.site
+        context.close()
+    app.engine.close()
+
+
+def test_the_boxes_say_what_the_server_grants(both: tuple[Page, Site]) -> None:
+    """
+    Whatever is ticked or not, in whatever order, the ticked services are those that saving would grant.
+
+    A purpose is mixed if it is not ticked but one of its services is. A double click on the link that unfolds the
+    services ticks none.
+    """
+    page, site = both
+    page.click("summary")
+    # The second click of a slow double click, which comes after the services.
+    box = page.locator(".cmw-rows a").nth(1).bounding_box()
+    assert box is not None
+    page.evaluate(AT_ONCE)
+    for _ in range(2):
+        page.mouse.click(box["x"] + 20, box["y"] + 5)
+        expect(page.locator("details[open]")).to_have_count(2)
+    page.evaluate("Object.defineProperty(Event.prototype, 'timeStamp', real)")
+    assert page.evaluate(BOXES)["services"] == []
+    page.locator(".cmw-services:not([open]) > summary").click()
+    boxes = page.locator("[data-cmw-banner] [type=checkbox]")
+    for number in random.Random(7).choices(range(boxes.count()), k=20):
+        boxes.nth(number).click()
+        seen = page.evaluate(BOXES)
+        form = read_form(f"{seen['form']}&action=save".encode())
+        chosen = choice_of(site, form, gpc=False, granted_before=False)
+        assert chosen is not None
+        assert set(seen["services"]) == chosen.services
+        running = {purpose for id_ in chosen.services for purpose in site.by_id[id_].purposes}
+        expected = [[id_, id_ in form.purposes, id_ in running - form.purposes] for id_ in ("analytics", "marketing")]
+        assert seen["purposes"] == expected

@@ -127,7 +127,7 @@ def test_only_links_become_markup(text: str, expected: str) -> None:
 def test_texts_have_links_where_they_can_be() -> None:
     """A link in a paragraph is one; in a button, or to no address, it is a mistake in the configuration."""
     page = inserted(purposes={"analytics": {"description": {"en": "See [the list](/list)."}}})
-    assert 'id="cmw-10"><span>See <a href="/list">the list</a>.</span></span>' in page
+    assert 'id="cmw-1n"><span>See <a href="/list">the list</a>.</span></span>' in page
     found = refusals(
         texts={"en": {"action.save": "[Save](/save)", "banner.text": "[a](javascript:x) for:"}},
         purposes={"analytics": {"label": {"en": "[Figures](/f)"}}},
