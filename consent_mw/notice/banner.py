@@ -35,7 +35,7 @@ from consent_mw.notice.assets import compact_css
 from consent_mw.notice.escaping import escape
 from consent_mw.notice.guard import GuardCode
 from consent_mw.notice.offer import offered
-from consent_mw.notice.purpose_rows import purpose_row
+from consent_mw.notice.purpose_rows import PurposeRows
 from consent_mw.notice.recorded import SERVICE_FACTS
 from consent_mw.notice.recorded import SITE_FACTS
 from consent_mw.notice.recorded import UNSEEN
@@ -434,9 +434,9 @@ class Notice:
 
     def _rows(self, lang: str, gpc: bool, mark: Callable[[str], str], *, unfolding: bool) -> str:
         """Return the choices: a row for each purpose that the banner asks about."""
-        say = wording(lang, self.site)
+        rows = PurposeRows(self.site, lang, unfolding)
         return "".join(
-            purpose_row(self.site, one, number, say, lang=lang, mark=mark(one.id), unfolding=unfolding)
+            rows.row(one, number, mark(one.id))
             for number, one in enumerate(self._purposes, 1)
             if not (gpc and one.id == MARKETING)
         )

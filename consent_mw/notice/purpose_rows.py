@@ -12,7 +12,7 @@ There are two forms, since every byte of a first visit counts:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
@@ -24,72 +24,82 @@ from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
 from consent_mw.notice.wording import service_name
 from consent_mw.notice.wording import service_vendor
+from consent_mw.notice.wording import wording
 
-__all__ = ["purpose_row"]
+__all__ = ["PurposeRows"]
 
 
-def purpose_row(
-    site: Site, purpose: Purpose, number: int, say: Mapping[str, str], *, lang: str, mark: str, unfolding: bool
-) -> str:
+@dataclass(frozen=True, slots=True)
+class PurposeRows:
     """
-    Return the row of a purpose, as an item of a list.
+    Makes the rows, as items of a list.
 
     Args:
         site: The site.
-        purpose: One of those that visitors are asked about.
-        number: Its place among all of them, from 1. The preferences have the same numbers, as ``p1``.
-        say: The texts.
-        lang: Their language.
-        mark: Attributes of the item, or empty.
-        unfolding: Whether the row contains the services; otherwise it has a link to them.
+        lang: The language of the notice.
+        unfolding: Whether the rows contain the services; otherwise each has a link to them.
     """
-    note = additions.text_with_links(site, purpose_description(purpose, lang, site))
-    services = [service for service in site.optional if purpose.id in service.purposes]
-    words = _words(site, services, say, lang)
-    link = below = ""
-    if services and unfolding:
-        below = _unfolding(site, services, number, words, lang)
-    elif services:
-        address = f'<a href="\x01root\x01/?\x01query\x01#p{number}" data-cmw-action="open">{words}</a>'
-        link = f'<span class="cmw-about">{address}</span>'
-        if names := additions.service_names(site, services, lang):
-            link, below = "", names + link
-    # The whole row is clickable, but the accessible name of the checkbox is only that of the purpose.
-    return (
-        f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
-        f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}n"/>'
-        f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, site))}</strong>'
-        f'<span class="cmw-note" id="cmw-{number}n">{note}</span>{link}</span></label>{below}</li>'
-    )
 
+    site: Site
+    lang: str
+    unfolding: bool
 
-def _words(site: Site, services: list[Service], say: Mapping[str, str], lang: str) -> str:
-    """Return the words of the link to a purpose's services: their number, or the name of the only one."""
-    if site.show_services:
-        return escape(say["page.details"])
-    if len(services) == 1:
-        return escape(service_name(services[0], lang, site))
-    return escape(say["banner.services"].replace("{count}", numeral(say, len(services))))
+    def row(self, purpose: Purpose, number: int, mark: str) -> str:
+        """
+        Return the row of a purpose.
 
+        Args:
+            purpose: One of those that visitors are asked about.
+            number: Its place among all of them, from 1. The preferences have the same numbers, as ``p1``.
+            mark: Attributes of the item, or empty.
+        """
+        site, lang = self.site, self.lang
+        note = additions.text_with_links(site, purpose_description(purpose, lang, site))
+        services = [service for service in site.optional if purpose.id in service.purposes]
+        link = below = ""
+        if services and self.unfolding:
+            below = self._folded(services, number)
+        elif services:
+            address = f"\x01root\x01/?\x01query\x01#p{number}"
+            words = self._words(services)
+            link = f'<span class="cmw-about"><a href="{address}" data-cmw-action="open">{words}</a></span>'
+            if names := additions.service_names(site, services, lang):
+                link, below = "", names + link
+        # The whole row is clickable, but the accessible name of the checkbox is only that of the purpose.
+        return (
+            f'<li{mark}><label class="cmw-row"><input type="checkbox" name="purpose" value="{escape(purpose.id)}" '
+            f'aria-labelledby="cmw-{number}" aria-describedby="cmw-{number}n"/>'
+            f'<span><strong id="cmw-{number}">{escape(purpose_label(purpose, lang, site))}</strong>'
+            f'<span class="cmw-note" id="cmw-{number}n">{note}</span>{link}</span></label>{below}</li>'
+        )
 
-def _unfolding(site: Site, services: list[Service], number: int, words: str, lang: str) -> str:
-    """Return the services of a purpose, folded away unless the owner wants them to be seen."""
-    items = "".join(_service(site, service, lang) for service in services)
-    opened = ' open=""' if site.show_services else ""
-    # Several buttons have the same words, so each is named after its purpose as well.
-    return (
-        f'<details class="cmw-services"{opened}>'
-        f'<summary id="cmw-{number}s" aria-labelledby="cmw-{number}s cmw-{number}">{words}</summary>'
-        f'<ul role="list" aria-labelledby="cmw-{number}">{items}</ul></details>'
-    )
+    def _words(self, services: list[Service]) -> str:
+        """Return the words of the link to a purpose's services: their number, or the name of the only one."""
+        say = wording(self.lang, self.site)
+        if self.site.show_services:
+            return escape(say["page.details"])
+        if len(services) == 1:
+            return escape(service_name(services[0], self.lang, self.site))
+        return escape(say["banner.services"].replace("{count}", numeral(say, len(services))))
 
+    def _folded(self, services: list[Service], number: int) -> str:
+        """Return the services of a purpose, folded away unless the owner wants them to be seen."""
+        items = "".join(self._service(service) for service in services)
+        opened = ' open=""' if self.site.show_services else ""
+        words = self._words(services)
+        # Several buttons have the same words, so each is named after its purpose as well.
+        return (
+            f'<details class="cmw-services"{opened}>'
+            f'<summary id="cmw-{number}s" aria-labelledby="cmw-{number}s cmw-{number}">{words}</summary>'
+            f'<ul role="list" aria-labelledby="cmw-{number}">{items}</ul></details>'
+        )
 
-def _service(site: Site, service: Service, lang: str) -> str:
-    name, vendor = service_name(service, lang, site), service_vendor(service, lang, site)
-    small = f"<small>{escape(vendor)}</small>" if vendor and vendor not in name else ""
-    manager = ' data-cmw-manager=""' if service.manager else ""
-    return (
-        f'<li><label><input type="checkbox" name="service" value="{escape(service.id)}" '
-        f'data-cmw-for="{escape(" ".join(service.purposes))}"{manager}/>'
-        f"<span>{escape(name)}{small}</span></label></li>"
-    )
+    def _service(self, service: Service) -> str:
+        name, vendor = (told(service, self.lang, self.site) for told in (service_name, service_vendor))
+        small = f"<small>{escape(vendor)}</small>" if vendor and vendor not in name else ""
+        manager = ' data-cmw-manager=""' if service.manager else ""
+        return (
+            f'<li><label><input type="checkbox" name="service" value="{escape(service.id)}" '
+            f'data-cmw-for="{escape(" ".join(service.purposes))}"{manager}/>'
+            f"<span>{escape(name)}{small}</span></label></li>"
+        )

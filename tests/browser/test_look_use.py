@@ -344,4 +344,4 @@ def test_no_small_control_stands_beside_the_banner(page: Page) -> None:
     """The small control only appears after the answer."""
     show(page, Look())
     expect(page.locator("[data-cmw-banner]")).to_be_visible()
-    assert page.locator("[data-cmw-action=open]").count() == 0
+    assert page.locator("[data-cmw-reopen]").count() == 0

@@ -14,15 +14,12 @@ from hypothesis import strategies as st
 from consent_mw.core.model import Purpose
 from consent_mw.core.model import Service
 from consent_mw.notice.assets import texts
-from consent_mw.notice.banner import Notice
-from consent_mw.notice.banner import NoticePage
 from consent_mw.notice.guard import GuardCode
 from consent_mw.web.values import href
 from tests.web.doubles import ASSETS
 from tests.web.doubles import SITE
 from tests.web.doubles import FakeContext
 from tests.web.doubles import Visitor
-from tests.web.doubles import decision
 
 ACCEPT = ("action", "accept-all")
 HEADER = st.characters(min_codepoint=32, max_codepoint=126)
@@ -212,38 +209,6 @@ def test_the_way_back_is_checked(back: str, expected: str) -> None:
     page = soup(Visitor(), f"/?back={quote(back)}")
     assert one(page, "a.back")["href"] == expected
     assert {field["value"] for field in page.select("input[name=back]")} == {expected}
-
-
-@pytest.mark.parametrize(
-    ("referer", "expected"),
-    [
-        ("https://shop.example/prints?size=20", "/prints?size=20"),
-        ("https://shop.example", "/"),
-        ("https://shop.example//evil.example", "/"),
-        ("https://shop.example/_cmw/receipt", "/"),
-        ("https://shop.example/_cmw?lang=de", "/"),
-        ("https://shop.example/_cmwx", "/_cmwx"),
-        ("https://shop.example.evil.example/prints", "/"),
-        ("http://shop.example/prints", "/"),
-        ("https://shop.example.evil.example/prints", "/"),
-        ("/prints", "/"),
-        ("http://[::1/\xff", "/"),
-    ],
-)
-def test_a_link_that_names_no_way_back_leads_back_to_its_own_page(referer: str, expected: str) -> None:
-    """The page of the site that linked to the choices is the way back; one elsewhere, or under the mount, is not."""
-    assert one(soup(Visitor(), Referer=referer), "a.back")["href"] == expected
-    assert one(soup(Visitor(), "/?back=/a", Referer=referer), "a.back")["href"] == "/a"
-
-
-def test_a_purpose_has_the_address_that_the_notice_links_to() -> None:
-    """Where no script unfolds a purpose, the link in the notice leads to it in the page."""
-    page = soup(Visitor())
-    place = NoticePage(decision(prompt=True), "en", "", "/", "/_cmw")
-    banner = BeautifulSoup(Notice(SITE, ASSETS).insertion(place), "html.parser")
-    links = [link["href"] for link in banner.select(".cmw-rows a")]
-    assert links == [f"/_cmw/?back=/&lang=en#{field['id']}" for field in page.select("fieldset")]
-    assert len(links) == 3
 
 
 def test_the_language_can_be_changed() -> None:
