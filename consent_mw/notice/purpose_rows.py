@@ -19,6 +19,7 @@ from consent_mw.core.model import Service
 from consent_mw.core.model import Site
 from consent_mw.notice import additions
 from consent_mw.notice.escaping import escape
+from consent_mw.notice.wording import isolated
 from consent_mw.notice.wording import numeral
 from consent_mw.notice.wording import purpose_description
 from consent_mw.notice.wording import purpose_label
@@ -79,7 +80,7 @@ class PurposeRows:
         if self.site.show_services:
             return escape(say["page.details"])
         if len(services) == 1:
-            return escape(service_name(services[0], self.lang, self.site))
+            return escape(isolated(self.lang, service_name(services[0], self.lang, self.site)))
         return escape(say["banner.services"].replace("{count}", numeral(say, len(services))))
 
     def _folded(self, services: list[Service], number: int) -> str:
@@ -96,10 +97,10 @@ class PurposeRows:
 
     def _service(self, service: Service) -> str:
         name, vendor = (told(service, self.lang, self.site) for told in (service_name, service_vendor))
-        small = f"<small>{escape(vendor)}</small>" if vendor and vendor not in name else ""
+        small = f"<small>{escape(isolated(self.lang, vendor))}</small>" if vendor and vendor not in name else ""
         manager = ' data-cmw-manager=""' if service.manager else ""
         return (
             f'<li><label><input type="checkbox" name="service" value="{escape(service.id)}" '
             f'data-cmw-for="{escape(" ".join(service.purposes))}"{manager}/>'
-            f"<span>{escape(name)}{small}</span></label></li>"
+            f"<span>{escape(isolated(self.lang, name))}{small}</span></label></li>"
         )
