@@ -391,7 +391,9 @@ static int has_text(const TextSet *set, Ptr at, Ptr end)
 
 typedef struct {
     Text name;
-    TextSet texts;
+    TextSet *texts;
+    /* Whether the texts are those of another mark, which frees them. */
+    int shares;
 } Mark;
 
 typedef struct {
@@ -550,7 +552,7 @@ static int has_mark(const Scanner *self, const Attribute *found)
         for (size_t i = 0; i < self->mark_count; i++) {
             const Mark *mark = &self->marks[i];
             if (mark->name.length == length && begins(found->name, found->name_end, (const char *)mark->name.bytes))
-                return has_text(&mark->texts, found->value, found->value_end);
+                return has_text(mark->texts, found->value, found->value_end);
         }
     return 0;
 }
@@ -1188,6 +1190,25 @@ static PyObject *scanner_walk(PyObject *self, PyObject *arguments)
     return outcome == FAILED ? NULL : PyLong_FromSsize_t(position);
 }
 
+/* Fill the texts of a mark; those of an earlier one with the same tuple are shared. Return -1 with an exception. */
+static int fill_mark_texts(Scanner *self, PyObject *given, Py_ssize_t number)
+{
+    Mark *mark = &self->marks[number];
+    PyObject *texts = PyTuple_GetItem(PyTuple_GetItem(given, number), 1);
+    for (Py_ssize_t i = 0; i < number; i++)
+        if (PyTuple_GetItem(PyTuple_GetItem(given, i), 1) == texts) {
+            mark->texts = self->marks[i].texts;
+            mark->shares = 1;
+            return 0;
+        }
+    mark->texts = PyMem_Calloc(1, sizeof(TextSet));
+    if (mark->texts == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return fill_text_set(mark->texts, texts);
+}
+
 /* Add pairs of an attribute's name and the texts that make it matter; return -1 with an exception on failure. */
 static int fill_marks(Scanner *self, PyObject *given)
 {
@@ -1202,9 +1223,8 @@ static int fill_marks(Scanner *self, PyObject *given)
     self->mark_count = (size_t)count;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *pair = PyTuple_GetItem(given, i);
-        Mark *mark = &self->marks[i];
-        if (!has_parts(pair, 2) || copy_text(&mark->name, PyTuple_GetItem(pair, 0)) < 0 ||
-            fill_text_set(&mark->texts, PyTuple_GetItem(pair, 1)) < 0)
+        if (!has_parts(pair, 2) || copy_text(&self->marks[i].name, PyTuple_GetItem(pair, 0)) < 0 ||
+            fill_mark_texts(self, given, i) < 0)
             return -1;
     }
     return 0;
@@ -1220,7 +1240,10 @@ static void scanner_dealloc(PyObject *object)
     free_texts(self->paths.texts, self->paths.count);
     for (size_t i = 0; i < self->mark_count; i++) {
         PyMem_Free(self->marks[i].name.bytes);
-        free_texts(self->marks[i].texts.texts, self->marks[i].texts.count);
+        if (self->marks[i].texts != NULL && !self->marks[i].shares) {
+            free_texts(self->marks[i].texts->texts, self->marks[i].texts->count);
+            PyMem_Free(self->marks[i].texts);
+        }
     }
     PyMem_Free(self->marks);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);

@@ -164,10 +164,12 @@ def _texts_by_name(marks: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...
     texts: dict[str, set[str]] = {}
     for name, text in marks:
         texts.setdefault(name.lower(), set()).add(text)
-    return {
-        name: tuple(sorted(wanted)) if all(map(_PLAIN_TEXT.fullmatch, wanted)) else ()
-        for name, wanted in sorted(texts.items())
-    }
+    # Many attributes have the same texts, which are kept once.
+    kept: dict[frozenset[str], tuple[str, ...]] = {}
+    for wanted in map(frozenset, texts.values()):
+        if wanted not in kept:
+            kept[wanted] = tuple(sorted(wanted)) if all(map(_PLAIN_TEXT.fullmatch, wanted)) else ()
+    return {name: kept[frozenset(wanted)] for name, wanted in sorted(texts.items())}
 
 
 def _marked(names: Iterable[str], texts: tuple[str, ...]) -> str:
@@ -293,9 +295,6 @@ class Syntax:
         # An address attribute that a rule names is never tame, and a rule for the path "/" applies to every address.
         tame = () if "" in self._paths else (*_TAME_ADDRESSES, *_TAME_LISTS)
         self._tame_names = frozenset(tame).difference(named_by_rules)
-        extra = _any_mark(self._texts)
-        self._sensitive = _SENSITIVE + extra
-        self._foreign_sensitive = _FOREIGN_SENSITIVE + extra
         self._firsts = "obpadsf" + "".join(name[0] for name in self._texts)
         #: The scanner in C; None if there is none.
         self.scanner: Scanner | None = None if scan.Scanner is None else scan.Scanner(*self.tables())
@@ -317,6 +316,7 @@ class Syntax:
         """Return the tables of the scanner in C, from the same words as the patterns."""
         element, end_tag, attribute = scan.ElementFlag, scan.EndTagFlag, scan.AttributeFlag
         names = self._names
+        marks = {texts: tuple(text.encode() for text in texts) for texts in self._texts.values() if texts}
         return scan.Tables(
             elements=_flags(
                 (element.STOP, names.union(_SURFACED.split())),
@@ -339,9 +339,7 @@ class Syntax:
                 (attribute.LINK, _LINKS),
             ),
             paths=tuple(path.encode() for path in self._paths if path),
-            marks=tuple(
-                (name.encode(), tuple(text.encode() for text in texts)) for name, texts in self._texts.items() if texts
-            ),
+            marks=tuple((name.encode(), marks[texts]) for name, texts in self._texts.items() if texts),
         )
 
     # -- the patterns that the scanner in C replaces; compiling them takes a tenth of a second
@@ -368,6 +366,14 @@ class Syntax:
         in_head = grammar.trie(sorted(_TAME_IN_HEAD - self._names)).encode() + rb"(?=[ \t\n\r\f/>])"
         tags = rb"</[hH][eE][aA][dD]>|<" + in_head + self._tame + rb">"
         return re.compile(rb"(?:[ \t\n\r\f]++|" + tags + rb"|" + grammar.BETWEEN + grammar.BACK + rb")*+")
+
+    @cached_property
+    def _sensitive(self) -> str:
+        return _SENSITIVE + _any_mark(self._texts)
+
+    @cached_property
+    def _foreign_sensitive(self) -> str:
+        return _FOREIGN_SENSITIVE + _any_mark(self._texts)
 
     @cached_property
     def _passed(self) -> bytes:
