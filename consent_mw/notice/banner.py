@@ -396,9 +396,8 @@ class Notice:
             fields += f'<input type="hidden" name="wording" value="{self.site.wording or STANDARD_WORDING}"/>'
         return "".join(
             [
-                '<section class="cmw-ui cmw-banner" data-cmw-banner="" role="dialog" '
-                # Keep the notice out of the snippets of search engines.
-                'data-nosnippet="" '
+                # One attribute keeps the notice out of the snippets of search engines.
+                '<section class="cmw-ui cmw-banner" data-cmw-banner="" data-nosnippet="" role="dialog" '
                 f'aria-labelledby="cmw-title" lang="{lang}" dir="{direction(lang)}"',
                 f' data-cmw-position="{position_of(self.site)}"' if self.site.layout == "corner" else "",
                 f"{mark('')}>",
