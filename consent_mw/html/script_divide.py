@@ -12,7 +12,8 @@ A statement can be divided if what is around its block may be evaluated twice: a
 called at once, ``if``, ``try``, a plain block. :class:`_Shape` lists these. The statements of the block are told apart
 and judged as those of a script are (:mod:`consent_mw.html.script_ties`), after those inside them were divided.
 
-A function with a name is divided with the statements that use it (:mod:`consent_mw.html.script_uses`).
+A function with a name is divided with the statements that use it (:mod:`consent_mw.html.script_uses`), and functions
+are taken out of an object that has them (:mod:`consent_mw.html.script_members`).
 
 The held half is a function of its own, so it needs its own copies of the local names that it uses:
 
@@ -34,6 +35,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from consent_mw.html.code import Ids
+from consent_mw.html.script_members import members_apart
 from consent_mw.html.script_names import names_of
 from consent_mw.html.script_ties import PieceReader
 from consent_mw.html.script_ties import Ties
@@ -168,12 +170,16 @@ class Divider:
         for number, (start, end) in enumerate(spans):
             if not ties.is_the_service(number, self._reader):
                 continue
-            if halves := self._halves(code[start:end], found.text[start:end], depth):
+            piece, text = code[start:end], found.text[start:end]
+            if halves := self._halves(piece, text, depth) or members_apart(piece, text, self._mentions):
                 # A semicolon after a whole statement ends it or is an empty one.
                 pieces[number] = b"\n;".join(halves)
             else:
                 first += self._divide_named(pieces, StatementPlace(code, found.text, spans, number), depth)
         return b"".join([*pieces[: found.directives], first, *pieces[found.directives :]])
+
+    def _mentions(self, code: bytes) -> bool:
+        return bool(self._reader.mentions(code))
 
     def _divide_named(self, pieces: list[bytes], place: StatementPlace, depth: int) -> bytes:
         """
