@@ -1,10 +1,10 @@
 """
 The ASGI edge (ASGI 3.0, HTTP version 2.5): ``app = ConsentASGIMiddleware(app)``.
 
-It translates and decides nothing. Everything that is not HTTP passes unchanged; of the lifespan, only the shutdown is
-observed. Responses that are not HTML go out message by message as the app sent them, including files by path and
-zero-copy sends. A page is rewritten and sent chunk by chunk; its head is held until the first chunk. As in the WSGI
-edge, an exchange is made when something needs it.
+It translates and decides nothing. Of the lifespan, only the shutdown is observed, and of a WebSocket, only the headers
+of the handshake; everything else that is not HTTP passes unchanged. Responses that are not HTML go out message by
+message as the app sent them, including files by path and zero-copy sends. A page is rewritten and sent chunk by chunk;
+its head is held until the first chunk. As in the WSGI edge, an exchange is made when something needs it.
 
 The pages under the mount are a WSGI application. They run in a thread, so that the event loop never waits for the
 records.
@@ -18,6 +18,7 @@ import sys
 from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Coroutine
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from functools import partial
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
+from consent_mw.http.asgi_scope import path_of
+from consent_mw.http.asgi_scope import request_head
+from consent_mw.http.asgi_scope import root_of
 from consent_mw.http.asked import Asker
 from consent_mw.http.asked import Passage
-from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
 if TYPE_CHECKING:
@@ -55,44 +58,6 @@ _T = TypeVar("_T")
 
 #: Bytes that are read at once from a page that is sent by its path.
 _PIECE = 65_536
-
-
-class _ScopeSource:
-    """A request in ASGI's terms; a snapshot of the scope, which others may change later."""
-
-    __slots__ = ("_headers", "_scope")
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = dict(scope)
-        self._headers = [(bytes(name).lower(), value) for name, value in scope["headers"]]
-
-    def carries(self, names: FieldNames) -> bool:
-        return any(name in names.raw for name, _ in self._headers)
-
-    def all(self, name: str) -> list[str]:
-        wanted = name.encode("latin-1", "replace")
-        return [value.decode("latin-1") for found, value in self._headers if found == wanted]
-
-    def fields(self) -> dict[str, Any]:
-        scope = self._scope
-        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._headers)
-        host = next((value for name, value in headers if name == "host"), "")
-        if not host and scope.get("server"):
-            name, port = scope["server"]
-            host = f"{name}:{port}" if port is not None else str(name)
-        return {
-            "method": scope["method"].upper(),
-            "scheme": scope.get("scheme") or "http",
-            "host": host,
-            "path": _path(scope),
-            "query": scope.get("query_string", b"").decode("latin-1"),
-            "headers": headers,
-        }
-
-
-def request_head(scope: Scope) -> RequestHead:
-    """Return the request head for an ASGI scope."""
-    return RequestHead.read_later(_ScopeSource(scope))
 
 
 class _Bound(partial[Coroutine[Any, Any, None]]):
@@ -160,6 +125,9 @@ class ConsentASGIMiddleware:
         if scope["type"] == "lifespan":
             await live(self.engine, self.app, scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, _socket_send(self.engine, scope, send))
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -172,7 +140,7 @@ class ConsentASGIMiddleware:
         engine = self.engine
         if engine.is_one_of_several:
             engine = engine.at(request_head(scope))
-        if engine.owns(_path(scope), _root(scope)):
+        if engine.owns(path_of(scope), root_of(scope)):
             await _serve(engine, scope, request_head(scope), receive, send)
             return
         response = _AsgiResponse(engine, scope, send)
@@ -250,7 +218,7 @@ class _AsgiResponse:
         if self._made is None:
             scope = self._scope
             remote = scope["client"][0] if scope.get("client") else ""
-            self._made = self._engine.exchange(request_head(scope), _root(scope), remote)
+            self._made = self._engine.exchange(request_head(scope), root_of(scope), remote)
         return self._made
 
     def ask(self) -> Decision:
@@ -378,6 +346,35 @@ class _AsgiResponse:
             await self._send({**message, "links": kept})
 
 
+# -- WebSockets
+
+#: Messages that answer the handshake (ASGI, WebSocket 2.5: Accept, Denial Response). Browsers take cookies from both.
+_HANDSHAKES = frozenset(["websocket.accept", "websocket.http.response.start"])
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def _socket_send(engine: Engine, scope: Scope, send: Send) -> Send:
+    """Return ``send`` for a WebSocket: headers of its handshake lose what is held for the visitor."""
+    request = {**scope, "method": "GET", "scheme": _HTTP_SCHEMES.get(scope.get("scheme", "ws"), "http")}
+
+    async def sender(message: Message) -> None:
+        if message["type"] in _HANDSHAKES and message.get("headers"):
+            message = {**message, "headers": _allowed_in_handshake(engine, request, message["headers"])}
+        await send(message)
+
+    return sender
+
+
+def _allowed_in_handshake(
+    engine: Engine, request: Scope, raw: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    head = request_head(request)
+    engine = engine.at(head) if engine.is_one_of_several else engine
+    given = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in raw]
+    kept = engine.exchange(head, root_of(request)).allowed(given)
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept]
+
+
 # -- the life of the process
 
 
@@ -446,7 +443,7 @@ def _variables(scope: Scope, head: RequestHead) -> dict[str, object]:
     """Return the CGI variables of the request (RFC 3875, section 4.1)."""
     server = scope.get("server") or ("localhost", None)
     found = {
-        "SCRIPT_NAME": _root(scope).encode().decode("latin-1"),
+        "SCRIPT_NAME": root_of(scope).encode().decode("latin-1"),
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1] or 80),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
@@ -475,19 +472,6 @@ def _request_headers(scope: Scope, exchange: Exchange) -> list[tuple[bytes, byte
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in changes]
     headers += [(name, value.encode("latin-1")) for name, value in changes.items() if value is not None]
     return headers
-
-
-def _root(scope: Scope) -> str:
-    return str(scope.get("root_path") or "").rstrip("/")
-
-
-def _path(scope: Scope) -> str:
-    """Return the path below the root; servers differ on whether ``path`` includes the root."""
-    path: str = scope["path"]
-    root = _root(scope)
-    if root and (path == root or path.startswith(root + "/")):
-        path = path[len(root) :] or "/"
-    return path
 
 
 async def _in_thread(call: Callable[[], _T]) -> _T:

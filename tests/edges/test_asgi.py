@@ -206,7 +206,7 @@ def test_a_compressed_page_is_held(wrap: Wrap) -> None:
 
 
 def test_what_is_not_http_passes(wrap: Wrap) -> None:
-    """WebSockets and what may come get the app's own scope and channels."""
+    """WebSockets and what may come get the app's own scope and channels; for a WebSocket the sending one is ours."""
     seen: list[tuple[object, ...]] = []
 
     async def app(*given: object) -> None:
@@ -221,7 +221,40 @@ def test_what_is_not_http_passes(wrap: Wrap) -> None:
     for kind in ("websocket", "webtransport"):
         given = {"type": kind}
         run(wrap(app)(given, receive, send))
-        assert seen.pop() == (given, receive, send)
+        (of_scope, of_receive, of_send) = seen.pop()
+        assert of_scope is given
+        assert of_receive is receive
+        assert (of_send is send) is (kind != "websocket")
+
+
+@pytest.mark.parametrize("kind", ["websocket.accept", "websocket.http.response.start"])
+def test_a_handshake_sets_no_cookie_of_what_is_held(wrap: Wrap, kind: str) -> None:
+    """
+    The cookie of an undeclared tracker is taken out; other headers, deletions and messages stay as they are.
+
+    Browsers take cookies from the response to a handshake (RFC 6455, section 4.1).
+    """
+    kept = [(b"Set-Cookie", b"own=1"), (b"x-other", b"a\xff"), (b"set-cookie", b"_fbp=; Max-Age=0")]
+    held = [(b"set-cookie", b"_fbp=1; Path=/"), (b"Set-Cookie", b"__Secure-_fbp=1; Secure")]
+    first: Message = {"type": kind, "headers": [*kept, *held], "subprotocol": "x"}
+    rest: list[Message] = [
+        {"type": "websocket.send", "text": "_fbp=1"},
+        {"type": kind},
+        {"type": "websocket.close", "headers": held},
+    ]
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in (first, *rest):
+            await send(message)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    given = scope(type="websocket", scheme="wss")
+    del given["method"]
+    run(wrap(app)(given, None, send))
+    assert sent == [{**first, "headers": kept}, *rest]
 
 
 def live(app: ConsentASGIMiddleware, then: Callable[[], None] = lambda: None) -> list[str]:

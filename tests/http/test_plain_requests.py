@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_mw.asgi import request_head
+from consent_mw.http.asgi_scope import request_head
 from consent_mw.http.exchange import Exchange
 from consent_mw.http.plain_requests import fields_stay
 from consent_mw.http.plain_requests import variables_stay

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consent_mw.asgi import request_head
+from consent_mw.http.asgi_scope import request_head
 from consent_mw.http.request import FieldNames
 from consent_mw.http.request import RequestHead
 
