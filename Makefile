@@ -21,8 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# Two more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Four more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
 PAGES ?=
 DJANGO ?=
 TAG ?=
