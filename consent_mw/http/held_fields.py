@@ -28,7 +28,7 @@ _LINK = re.compile(
 )
 _IN_BRACKETS = re.compile(r"<([^>]*+)")
 _WORD = re.compile(r"[^\s<>\"',;=]++")
-_LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*)))?")
+_LINK_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*(?:=\s*(?:\"((?:[^\"\\]++|\\.|(?!))*+)\"|([^\s;]*)))?")
 #: Headers that name reporting endpoints.
 _ENDPOINTS = frozenset(
     ["reporting-endpoints", "report-to", "nel", "expect-ct", "expect-staple", "x-xss-protection"]
