@@ -21,8 +21,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
-# Four more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
+# Two more than the number of cores, since tests wait for browsers and servers. tests/sharing.py distributes the tests.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 PAGES ?=
 DJANGO ?=
 TAG ?=
