@@ -121,8 +121,9 @@ def test_a_choice_by_keyboard(visit: Page) -> None:
     status.wait_for(state="attached")
     page.keyboard.press("Tab")
     assert focused(page, "input")
-    # Opening and closing the boxes moves other parts of the notice, as intended.
-    assert [found for found in page.evaluate("moved") if found[1] or found[0] not in ("notice", None)] == []
+    # Opening and closing the boxes moves other parts of the notice, as intended. A busy browser may do that so late
+    # that the key no longer counts as recent input.
+    assert [found for found in page.evaluate("moved") if found[0] not in ("notice", None)] == []
 
 
 #: Two services share a purpose, one has two, and a tag manager has two.
