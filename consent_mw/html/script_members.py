@@ -56,6 +56,8 @@ def members_apart(code: bytes, text: bytes, is_apart: Callable[[bytes], bool]) -
     has_function = False
     for start, stop in _members(text, head.end(), end):
         piece = code[start:stop]
+        if text[start:stop].lstrip().startswith(b"..."):
+            return None  # another object's members may replace functions before it
         member = _MEMBER.match(text, start, stop)
         whole = member is not None and _ends_with_function(text, member.end(), stop)
         if is_apart(piece):

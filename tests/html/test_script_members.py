@@ -19,9 +19,9 @@ from tests.html.cutting import rewritten
             ["var app = { menu: function () { menu() }}", "-app.track = function (a) {LOAD}", "app.menu()"],
         ),
         (
-            "const app = { async track(a) {%s}, n: [1, { b: 2 }], menu() { menu('},') } }\napp.menu()",
+            "const app = { async track(a) {%s}, n: [1, { b: 2 }], menu(...a) { menu('},') } }\napp.menu()",
             [
-                "const app = { n: [1, { b: 2 }], menu() { menu('},') } }",
+                "const app = { n: [1, { b: 2 }], menu(...a) { menu('},') } }",
                 "-app.track = async function (a) {LOAD}",
                 "app.menu()",
             ],
@@ -59,6 +59,7 @@ def test_functions_with_the_snippet_are_taken_out(code: str, parts: list[str]) -
         "var app = { get track() {%s}, menu() { menu() } };",
         "var app = { track() { super.track(); %s}, menu() { menu() } };",
         "var app = { track() {%s}, menu() { menu() } }, b = 1;",
+        "var app = { track() {%s}, menu() { menu() }, ...base };",
     ],
 )
 def test_an_object_that_is_not_certain_is_held(code: str) -> None:
