@@ -8,6 +8,7 @@ tolerance for busy machines.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 import time
@@ -572,5 +573,6 @@ def rows() -> list[tuple[str, ...]]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__).parse_args()
     print(report.machine(), file=sys.stderr)
     print(report.table(HEAD, rows()))
